@@ -1,0 +1,56 @@
+/**
+ * Drives a machine: runs the loop, and decides what the loop leaves to its outside: charges that do
+ * not fit the fuel slice, and host functions. No host function runs on top of the loop, so a run can
+ * stop at one and go on later, in the loop or in another engine.
+ *
+ * @module
+ */
+
+import { TrapCode, trapName } from "../error.ts";
+import { Op } from "../isa/opcode.ts";
+import type { Machine } from "./machine.ts";
+import { Exit, run } from "./step.ts";
+import type { RwasmStore } from "./store.ts";
+import { type Ending, performSyscall } from "./syscall.ts";
+
+const DONE: Ending = { kind: "done" };
+const HALT: Ending = { kind: "halt" };
+const OUT_OF_FUEL: Ending = { kind: "trap", cause: { code: "OutOfFuel" } };
+/** The code paused itself: nothing says what a resume must bring. */
+const INTERRUPTED: Ending = { kind: "pause", payload: undefined, results: undefined };
+
+/** Runs a machine from `machine.pc` until the run ends or pauses. */
+export function drive<T>(machine: Machine, store: RwasmStore<T>): Ending {
+  for (;;) {
+    switch (run(machine)) {
+      case Exit.Done:
+        return DONE;
+      case Exit.Trap:
+        return trapEnding(machine.trap);
+      case Exit.Fuel:
+        if (!chargeHere(machine)) return OUT_OF_FUEL;
+        break;
+      case Exit.Syscall: {
+        const ending = performSyscall(machine, store);
+        if (ending !== undefined) return ending;
+        break;
+      }
+    }
+  }
+}
+
+function trapEnding(code: number): Ending {
+  if (code === TrapCode.ExecutionHalted) return HALT;
+  if (code === TrapCode.InterruptionCalled) return INTERRUPTED;
+  return { kind: "trap", cause: { code: trapName(code) } };
+}
+
+/** Performs the charge at `machine.pc` and steps behind it; false, and nothing done, when the limit forbids it. */
+function chargeHere(machine: Machine): boolean {
+  const fromStack = machine.module.opcodes[machine.pc] === Op.ConsumeFuelStack;
+  const amount = fromStack ? machine.stack[machine.sp - 1]! : machine.module.immediates[machine.pc]!;
+  if (!machine.fuel.tryCharge(BigInt(amount >>> 0))) return false;
+  if (fromStack) machine.sp--;
+  machine.pc++;
+  return true;
+}

@@ -1,0 +1,95 @@
+/**
+ * The fuel counter of a store: exact u64 consumption against an optional limit. The loop spends it
+ * in slices of small integers, so that a charge is one compare and one subtraction; whatever does
+ * not fit the slice comes here. It decides about charges, not about what happens when one fails.
+ *
+ * @module
+ */
+
+import { UsageError } from "../error.ts";
+
+/** Largest amount and largest limit: the counter is a u64. */
+export const MAX_FUEL = 2n ** 64n - 1n;
+
+/** Most fuel the loop gets at once; small enough that the slice stays an int32. */
+const SLICE = 2 ** 30;
+
+/**
+ * Fuel amount of an API call as bigint.
+ *
+ * @throws {UsageError} `InvalidFuel` when it is not an integer from 0 to 2^64 − 1.
+ */
+export function fuelAmount(value: unknown, what: string): bigint {
+  if (typeof value === "bigint" && value >= 0n && value <= MAX_FUEL) return value;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return BigInt(value);
+  throw new UsageError(
+    "InvalidFuel",
+    `Cannot ${what}: fuel must be an integer from 0 to 2^64 - 1, not ${describeFuel(value)}`,
+    typeof value === "number" ? { hint: "amounts above 2^53 - 1 must be bigints" } : {},
+  );
+}
+
+function describeFuel(value: unknown): string {
+  if (typeof value === "bigint") return `${value}n`;
+  return typeof value === "number"
+    ? String(value)
+    : `a value of type ${value === null ? "null" : typeof value}`;
+}
+
+/** Consumption and limit. */
+export class FuelMeter {
+  /** What may be consumed in total; undefined when unbounded. Set it with `reset`. */
+  limit: bigint | undefined;
+  /** What the loop has left of its slice; the loop takes it and writes it back when it stops. */
+  slice = 0;
+  /** Consumption without that of the current slice. */
+  #settled = 0n;
+  /** Size of the slice when it was handed out. */
+  #handedOut = 0;
+
+  /** An empty counter under a limit. */
+  constructor(limit: bigint | undefined) {
+    this.limit = limit;
+    this.#refill();
+  }
+
+  /** What has been consumed since the last reset. */
+  consumed(): bigint {
+    return saturate(this.#settled + BigInt(this.#handedOut - this.slice));
+  }
+
+  /** What may still be consumed; undefined when unbounded. */
+  remaining(): bigint | undefined {
+    if (this.limit === undefined) return undefined;
+    const consumed = this.consumed();
+    return consumed < this.limit ? this.limit - consumed : 0n;
+  }
+
+  /** Charges an amount if the limit allows it, else charges nothing and says false. */
+  tryCharge(amount: bigint): boolean {
+    const consumed = saturate(this.consumed() + amount);
+    if (this.limit !== undefined && consumed > this.limit) return false;
+    this.#settled = consumed;
+    this.#refill();
+    return true;
+  }
+
+  /** Forgets what was consumed and sets the limit. */
+  reset(limit: bigint | undefined): void {
+    this.limit = limit;
+    this.#settled = 0n;
+    this.#refill();
+  }
+
+  #refill(): void {
+    // A counter that saturates at its limit never passes it: the largest limit is none.
+    const bounded = this.limit !== undefined && this.limit !== MAX_FUEL;
+    const left = bounded ? this.limit! - this.#settled : BigInt(SLICE);
+    this.slice = left < BigInt(SLICE) ? Number(left) : SLICE;
+    this.#handedOut = this.slice;
+  }
+}
+
+function saturate(amount: bigint): bigint {
+  return amount > MAX_FUEL ? MAX_FUEL : amount;
+}

@@ -1,0 +1,79 @@
+/**
+ * rWasm for Deno: compiles WebAssembly to rWasm, a small metered instruction set, and runs it: the
+ * same results and the same fuel on every machine, within limits, with host functions in TypeScript.
+ *
+ * @example Compile a program, call a function, see what it cost
+ * ```ts
+ * import { compile, RwasmExecutor, RwasmStore } from "./mod.ts";
+ *
+ * // (module (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))
+ * const wasm = Uint8Array.fromBase64("AGFzbQEAAAABBwFgAn9/AX8DAgEABwcBA2FkZAAACgkBBwAgACABags=");
+ * const store = new RwasmStore({ fuelLimit: 1000n });
+ * const executor = new RwasmExecutor(store, compile(wasm));
+ * const outcome = executor.call("add", [2, 40]);
+ * if (outcome.status === "done") console.log(outcome.results, store.consumedFuel());
+ * ```
+ *
+ * @module
+ */
+
+export {
+  CompileError,
+  DecodeError,
+  type ErrorDetails,
+  type Frame,
+  LinkError,
+  PluginError,
+  RwasmError,
+  Trap,
+  TRAP_NAMES,
+  TrapCode,
+  type TrapDetails,
+  type TrapName,
+  UsageError,
+  ValidationError,
+  VerifyError,
+} from "./lib/error.ts";
+export { DEFAULT_LIMITS, type Limits, REFERENCE_LIMITS } from "./lib/limits.ts";
+export {
+  type FunctionExport,
+  type FunctionImport,
+  type FunctionType,
+  type GlobalExport,
+  type ModuleInfo,
+  type ModuleParts,
+  type OtherExport,
+  RwasmModule,
+  type ValueType,
+} from "./lib/isa/module.ts";
+export { assemble, disassemble } from "./lib/isa/text.ts";
+export {
+  type ArgumentsOf,
+  type Caller,
+  defineSyscalls,
+  type GuestMemory,
+  type Intrinsic,
+  type IntrinsicInstruction,
+  type ReturnOf,
+  type Syscall,
+  type SyscallDeclaration,
+  type SyscallFuel,
+  type SyscallFunction,
+  type SyscallPlugin,
+  type SyscallSignature,
+  type TypedSyscallFunction,
+  type TypedSyscallPlugin,
+  type Value,
+  type ValueOf,
+} from "./lib/plugin/plugin.ts";
+export { ImportLinker, type LoadOptions } from "./lib/plugin/linker.ts";
+export { type CompilationConfig, type StateRouterConfig } from "./lib/compile/config.ts";
+export { compile } from "./lib/compile/compile.ts";
+export { RwasmStore, type StoreOptions } from "./lib/vm/store.ts";
+export { type ExecutorOptions, RwasmExecutor } from "./lib/vm/executor.ts";
+export { type Outcome } from "./lib/vm/outcome.ts";
+
+if (import.meta.main) {
+  // Not awaited: plugins import this module, and would wait for it while it waits for them.
+  import("./lib/cli/main.ts").then(({ runProgram }) => runProgram(new URL(import.meta.url)));
+}

@@ -1,0 +1,238 @@
+/**
+ * Feeds mutated Wasm and `.rwasm` bytes to the public API. Whatever the bytes, there is either a
+ * typed error or a module; whatever the module, every run ends, within its fuel and in time, in an
+ * outcome. More is checked where an oracle is at hand: V8 must accept every Wasm that is accepted
+ * here, encode and decode must be inverse, and the counting copy of a module must end like it.
+ *
+ * @module
+ */
+
+import {
+  compile,
+  CompileError,
+  DecodeError,
+  ImportLinker,
+  LinkError,
+  RwasmError,
+  RwasmExecutor,
+  RwasmModule,
+  RwasmStore,
+  Trap,
+  ValidationError,
+  VerifyError,
+} from "../../mod.ts";
+import type { Outcome, Value, ValueType } from "../../mod.ts";
+import { countingCopy } from "../counting_copy.ts";
+import { Random } from "../harness.ts";
+import { mutate } from "./mutate.ts";
+
+/** Longest time, in milliseconds, that one input may take. */
+const MOST_MILLISECONDS = 250;
+
+/** Small bounds keep unmetered bulk operations, which `.rwasm` may hold, within that time. */
+const LIMITS = { memoryPages: 2, tableElements: 1024, stackSlots: 8192, callDepth: 1024 };
+const FUEL = 20_000;
+const STEPS = 5_000;
+
+/** What a campaign saw. */
+export interface Report {
+  /** Inputs refused with a typed error. */
+  refused: number;
+  /** Inputs that became modules. */
+  accepted: number;
+  /** Runs, by how they ended. */
+  readonly endings: Record<string, number>;
+  /** Milliseconds of the slowest input. */
+  slowest: number;
+  /** Broken promises; empty when all is well. */
+  readonly failures: string[];
+}
+
+/** A kind of input: its name, and what one input goes through; it throws what escapes. */
+export interface Target {
+  readonly name: string;
+  readonly corpus: readonly Uint8Array[];
+  readonly feed: (bytes: Uint8Array, random: Random, report: Report) => void;
+}
+
+/** Runs `count` mutations; number i depends on the seed and i only, so `only` repeats one of them. */
+export function campaign(target: Target, count: number, seed: number, only?: number): Report {
+  const report: Report = { refused: 0, accepted: 0, endings: {}, slowest: 0, failures: [] };
+  for (let i = only ?? 0; i < (only === undefined ? count : only + 1); i++) {
+    const attempt = (): number => {
+      const random = new Random(Math.imul(seed, 0x9e3779b1) + i);
+      const bytes = mutate(target.corpus, random);
+      const start = performance.now();
+      try {
+        target.feed(bytes, random, report);
+      } catch (error) {
+        const text = error instanceof Error ? error.stack ?? error.message : String(error);
+        report.failures.push(`${target.name} ${i} of seed ${seed}: ${text}`);
+      }
+      return performance.now() - start;
+    };
+    let time = attempt();
+    // A slow one runs again: time that the machine took for something else does not count.
+    for (let again = 0; again < 2 && time > MOST_MILLISECONDS; again++) time = Math.min(time, attempt());
+    if (time > MOST_MILLISECONDS) {
+      report.failures.push(`${target.name} ${i} of seed ${seed}: took ${Math.round(time)} ms`);
+    }
+    report.slowest = Math.max(report.slowest, time);
+  }
+  return report;
+}
+
+/** A report in words. */
+export function describe(name: string, { refused, accepted, endings, slowest }: Report): string {
+  const ended = Object.entries(endings).sort().map(([ending, count]) => `${ending} ${count}`).join(", ");
+  return `${name}: ${refused} refused, ${accepted} accepted, slowest ${
+    slowest.toFixed(1)
+  } ms; runs: ${ended}`;
+}
+
+/** Refuses an error that is not one of the given classes or has no proper code. */
+function expectTyped(error: unknown, classes: readonly (typeof RwasmError)[]): void {
+  const typed = error instanceof RwasmError && classes.some((type) => error instanceof type);
+  if (!typed || !/^[A-Z][A-Za-z0-9]+$/.test(error.code) || /internal/i.test(error.code)) throw error;
+}
+
+function note(outcome: Outcome, report: Report): string {
+  if (outcome.status === "trap" && !(outcome.trap instanceof Trap)) {
+    throw new Error("a trap that is not a Trap");
+  }
+  const ending = outcome.status === "trap" ? outcome.trap.code : outcome.status;
+  report.endings[ending] = (report.endings[ending] ?? 0) + 1;
+  return ending;
+}
+
+function argument(type: ValueType, random: Random): Value {
+  switch (type) {
+    case "i32":
+      return random.pick([0, 1, 2, 7, -1, 65535, 65536, 0x7fffffff, random.u32() | 0]);
+    case "i64":
+      return random.pick([0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), BigInt(random.u32())]);
+    case "f32":
+    case "f64":
+      return random.pick([0, -0, 1.5, -1, NaN, Infinity, 1e30]);
+    default:
+      return null;
+  }
+}
+
+/** Host functions of the corpora's modules. */
+function hostFunctions(): ImportLinker<undefined> {
+  const linker = new ImportLinker<undefined>();
+  const define = (module: string, name: string, index: number, params: ValueType[], results: ValueType[]) =>
+    linker.define(module, name, { index, params, results }, (caller, ...args) => {
+      if (name === "pause") caller.pause(args);
+      if (results.length === 0) return undefined;
+      return results[0] === "i64" ? 5n : 5;
+    });
+  define("host", "add", 1, ["i32", "i32"], ["i32"]);
+  define("host", "mix", 2, ["i64", "i32", "i64"], ["i64"]);
+  define("host", "read", 3, ["i32", "i32"], []);
+  define("host", "pause", 61440, ["i32"], ["i32"]);
+  define("host", "pause64", 61441, [], ["i64"]);
+  define("spectest", "print_i32", 10, ["i32"], []);
+  define("spectest", "print_i64", 11, ["i64"], []);
+  define("spectest", "print_f32", 12, ["f32"], []);
+  define("spectest", "print_f64", 13, ["f64"], []);
+  define("spectest", "print", 14, [], []);
+  return linker;
+}
+
+/** Mutated Wasm: compile, encode, decode, run exports. */
+export function wasmTarget(corpus: readonly Uint8Array[]): Target {
+  const linker = hostFunctions();
+  return {
+    name: "wasm",
+    corpus,
+    feed(bytes, random, report) {
+      let module: RwasmModule;
+      try {
+        module = compile(bytes, { linker, limits: LIMITS });
+      } catch (error) {
+        expectTyped(error, [ValidationError, CompileError, LinkError]);
+        report.refused++;
+        return;
+      }
+      report.accepted++;
+      if (!WebAssembly.validate(bytes.slice()) && !hasWideArithmetic(bytes)) {
+        throw new Error("accepted; V8 refuses it");
+      }
+      const encoded = module.encode();
+      expectEqual(RwasmModule.decode(encoded).encode(), encoded, "encode after decode");
+      const store = new RwasmStore({ linker, fuelLimit: FUEL, limits: LIMITS });
+      const executor = new RwasmExecutor(store, module);
+      if (note(executor.instantiate(), report) !== "done") return;
+      for (const { name, params } of module.exports.slice(0, 6)) {
+        store.resetFuel(FUEL);
+        let outcome = executor.call(name, params.map((type) => argument(type, random)));
+        // Of the host functions here, those that pause are told apart by their result type.
+        for (let left = 3; left > 0 && outcome.status === "paused"; left--) {
+          outcome = executor.resume([(outcome.payload as Value[]).length === 0 ? 5n : 5]);
+        }
+        if (note(outcome, report) === "paused") return;
+        if (store.consumedFuel() > BigInt(FUEL)) {
+          throw new Error(`consumed ${store.consumedFuel()} of ${FUEL} fuel`);
+        }
+      }
+    },
+  };
+}
+
+/** Whether the bytes may hold the 128-bit operators, which V8 does not know. */
+function hasWideArithmetic(bytes: Uint8Array): boolean {
+  return bytes.some((byte, i) => byte === 0xfc && bytes[i + 1] >= 0x13 && bytes[i + 1] <= 0x16);
+}
+
+/** Mutated `.rwasm`: decode, encode, run the entry point. */
+export function rwasmTarget(corpus: readonly Uint8Array[]): Target {
+  const linker = hostFunctions();
+  const types = { params: ["i32", "i64"], results: ["i32"] } as const;
+  const run = (module: RwasmModule, fuelLimit: number, report: Report) => {
+    const store = new RwasmStore({ linker, fuelLimit, limits: LIMITS });
+    const executor = new RwasmExecutor(store, module);
+    let outcome = executor.instantiate();
+    if (outcome.status === "done") outcome = executor.execute([3, 5n], types);
+    return { ending: note(outcome, report), memory: store.memory.view(), fuel: store.consumedFuel() };
+  };
+  return {
+    name: "rwasm",
+    corpus,
+    feed(bytes, _random, report) {
+      let module: RwasmModule;
+      try {
+        module = RwasmModule.decode(bytes);
+      } catch (error) {
+        expectTyped(error, [DecodeError]);
+        report.refused++;
+        return;
+      }
+      const encoded = module.encode();
+      // A file without its last field, source_pc, reads as one with 0.
+      expectEqual(encoded.subarray(0, bytes.length), bytes, "encode after decode");
+      try {
+        // A module without charges may run for ever; its copy that counts instructions cannot.
+        const copy = run(countingCopy(module), STEPS, report);
+        report.accepted++;
+        if (copy.ending === "OutOfFuel") return;
+        const original = run(module, STEPS * 1000, report);
+        if (original.ending === copy.ending) {
+          expectEqual(original.memory, copy.memory, "memory of the counting copy");
+        } else if (original.ending !== "OutOfFuel") {
+          throw new Error(`ends with ${original.ending}, its counting copy with ${copy.ending}`);
+        }
+      } catch (error) {
+        expectTyped(error, [VerifyError, LinkError]);
+        report.refused++;
+      }
+    },
+  };
+}
+
+function expectEqual(actual: Uint8Array, expected: Uint8Array, what: string): void {
+  if (actual.length !== expected.length || actual.some((byte, i) => byte !== expected[i])) {
+    throw new Error(`${what} is not the same`);
+  }
+}
