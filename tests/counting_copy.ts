@@ -15,7 +15,7 @@ const RELATIVE = new Set([Op.Br, Op.BrIfEqz, Op.BrIfNez]);
 /** Instructions whose immediate is a code index. */
 const ABSOLUTE = new Set([Op.CallInternal, Op.ReturnCallInternal, Op.RefFunc]);
 /** Instructions that read their table from the next slot and skip it. */
-const WITH_PAYLOAD = new Set([Op.CallIndirect, Op.ReturnCallIndirect, Op.TableInit]);
+export const WITH_PAYLOAD = new Set([Op.CallIndirect, Op.ReturnCallIndirect, Op.TableInit]);
 
 /** Where a pc outside of the code leads in the copy: also outside. */
 const OUTSIDE = 0x7fffffff;

@@ -588,5 +588,5 @@ export function parse(bytes: Uint8Array): WasmModule {
   }
   // Shared bytes could change between validation and compilation.
   const shared = typeof SharedArrayBuffer !== "undefined" && bytes.buffer instanceof SharedArrayBuffer;
-  return new Parser(shared ? bytes.slice() : bytes).module();
+  return new Parser(shared ? new Uint8Array(bytes) : bytes).module();
 }

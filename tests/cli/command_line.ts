@@ -4,22 +4,9 @@
  * @module
  */
 
-import wabt from "wabt";
 import { RwasmError } from "../../mod.ts";
 import type { Host } from "../../lib/cli/host.ts";
 import { main } from "../../lib/cli/main.ts";
-
-const { parseWat } = await wabt();
-
-/** The binary of a module in the text format. */
-export function wat(text: string): Uint8Array {
-  const module = parseWat("guest.wat", text, { multi_value: true, tail_call: true });
-  try {
-    return module.toBinary({ write_debug_names: true }).buffer;
-  } finally {
-    module.destroy();
-  }
-}
 
 /** What a command line did. */
 export interface Printed {

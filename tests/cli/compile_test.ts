@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { RwasmModule } from "../../mod.ts";
-import { commandLine, plugin, wat } from "./command_line.ts";
+import { assembleWat as wat } from "../compile/wat.ts";
+import { commandLine, plugin } from "./command_line.ts";
 
 const FIB = Deno.readFileSync(new URL("../../examples/fib/fib.wasm", import.meta.url));
 const TWO = wat(

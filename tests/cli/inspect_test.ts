@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { commandLine, wat } from "./command_line.ts";
+import { assembleWat as wat } from "../compile/wat.ts";
+import { commandLine } from "./command_line.ts";
 
 const GUEST = Deno.readFileSync(new URL("../../examples/counter/guest.wasm", import.meta.url));
 const VISITS = new URL("../../examples/counter/visits.ts", import.meta.url).href;

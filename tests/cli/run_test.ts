@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { commandLine, plugin, wat } from "./command_line.ts";
+import { assembleWat as wat } from "../compile/wat.ts";
+import { commandLine, plugin } from "./command_line.ts";
 
 const FIB = Deno.readFileSync(new URL("../../examples/fib/fib.wasm", import.meta.url));
 

@@ -6,7 +6,8 @@
  */
 
 import { compile } from "../../mod.ts";
-import { fromBase64, hasShared, listShared, readShared } from "../harness.ts";
+import { fromBase64, type JsonValue, lettersToTypes, listShared, readShared } from "../harness.ts";
+import type { RwasmInput } from "./campaign.ts";
 import type { Script } from "../spec/script.ts";
 import {
   constant,
@@ -122,19 +123,28 @@ export function wasmCorpus(): Uint8Array[] {
   return corpus.filter(({ length }) => length > 8 && length <= MOST_BYTES);
 }
 
+/** What a file of `golden/programs` has for an entry point. */
+interface Case {
+  readonly inputs: readonly { readonly args: readonly JsonValue[]; readonly results: string }[];
+  readonly rwasm: string;
+}
+
 /** Valid `.rwasm` modules with an entry point: ours, and those the reference compiled. */
-export function rwasmCorpus(): Uint8Array[] {
-  const corpus: Uint8Array[] = [];
+export function rwasmCorpus(): RwasmInput[] {
+  const corpus: RwasmInput[] = [];
   for (const source of SOURCES) {
     const wasm = encodeWasm(source);
-    for (const { name } of source.functions) corpus.push(compile(wasm, { entrypoint: name! }).encode());
-  }
-  if (!hasShared) return corpus;
-  for (const name of listShared("golden/programs")) {
-    const file = readShared<{ rwasm?: string; cases?: { rwasm: string }[] }>(`golden/programs/${name}.json`);
-    for (const rwasm of file.rwasm === undefined ? file.cases!.map((item) => item.rwasm) : [file.rwasm]) {
-      corpus.push(fromBase64(rwasm));
+    for (const { name } of source.functions) {
+      const module = compile(wasm, { entrypoint: name! });
+      corpus.push({ bytes: module.encode(), types: module.exports.find((item) => item.name === name)! });
     }
   }
-  return corpus.filter(({ length }) => length <= 4 * MOST_BYTES);
+  for (const name of listShared("golden/programs")) {
+    const file = readShared<Case & { cases?: readonly Case[] }>(`golden/programs/${name}.json`);
+    for (const { inputs: [{ args, results }], rwasm } of file.cases ?? [file]) {
+      const types = { params: args.map(({ type }) => type), results: lettersToTypes(results) };
+      corpus.push({ bytes: fromBase64(rwasm), types });
+    }
+  }
+  return corpus.filter(({ bytes }) => bytes.length <= 4 * MOST_BYTES);
 }

@@ -101,15 +101,17 @@ const changes: readonly Change[] = [
 ];
 
 /** How often each change is drawn, in the order above: those that wreck the frame are rare. */
-const WEIGHTS = [6, 6, 6, 6, 4, 2, 2, 4, 1, 1];
+const WEIGHTS = [16, 12, 8, 8, 6, 2, 2, 4, 1, 1];
 const DRAW = changes.flatMap((change, i) => Array<Change>(WEIGHTS[i]).fill(change));
 
-/** A changed copy of one input of the corpus. */
-export function mutate(corpus: readonly Uint8Array[], random: Random): Uint8Array {
-  let bytes = random.pick(corpus).slice();
+/** A changed copy of one input of the corpus, and which one it was. */
+export function mutate(corpus: readonly Uint8Array[], random: Random): { bytes: Uint8Array; base: number } {
+  const base = random.below(corpus.length);
+  let bytes: Uint8Array = corpus[base].slice();
   const other = random.pick(corpus);
-  for (let left = 1 + random.below(4); left > 0 && bytes.length > 0; left--) {
+  // One change mostly: what several leave is rarely accepted.
+  for (let left = random.below(3) > 0 ? 1 : 2 + random.below(3); left > 0 && bytes.length > 0; left--) {
     bytes = random.pick(DRAW)(bytes, random, other);
   }
-  return bytes;
+  return { bytes, base };
 }

@@ -12,6 +12,7 @@ import {
   CompileError,
   ImportLinker,
   LinkError,
+  RwasmError,
   RwasmExecutor,
   RwasmModule,
   RwasmStore,
@@ -209,7 +210,7 @@ export function runScript(name: string, { commands }: Script, failures: Failures
       ? { status: "done", results: [instance.executor.global(action.field)] }
       : instance.executor.call(action.field, action.args!.map(toValue));
 
-  const refuses = (command: Command, classes: readonly (typeof Error)[], config: object) => {
+  const refuses = (command: Command, classes: readonly (typeof RwasmError)[], config: object) => {
     try {
       compile(fromBase64(command.wasm!), config);
     } catch (error) {
