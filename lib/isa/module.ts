@@ -96,6 +96,8 @@ export interface ModuleInfo {
   readonly wasmOffsets: Uint32Array;
   /** Export that `execute` runs, when one was configured. */
   readonly entrypoint: FunctionExport | undefined;
+  /** Whether the code charges fuel (`consumeFuel`). */
+  readonly metered: boolean;
   /** Whether `sourcePc` holds a state router. */
   readonly hasRouter: boolean;
   /** Name of the module from the `name` section. */

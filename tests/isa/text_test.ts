@@ -59,6 +59,7 @@ Deno.test("disassemble() names functions of compiled modules, hostile names incl
     snippetNames: [],
     wasmOffsets: new Uint32Array(5),
     entrypoint: undefined,
+    metered: true,
     hasRouter: false,
     moduleName: undefined,
   };

@@ -1,0 +1,243 @@
+/**
+ * What the body of a handler is written with: operands of the current instruction, slots of the
+ * current frame, and the ways out of a handler. It emits WebAssembly and knows no rWasm.
+ *
+ * @module
+ */
+
+import { CodeWriter } from "../wasm/encode.ts";
+import { CHARGE_BYTES, Header, Stop } from "./layout.ts";
+
+/** Locals of the loop function: its parameters first. */
+export const Local = {
+  ip: 0,
+  fp: 1,
+  fuel: 2,
+  cp: 3,
+  /** Bytes of the guest memory, as i64. */
+  limit: 4,
+  /** Address of an access, as i64. */
+  address: 5,
+  x: 6,
+  y: 7,
+  a: 8,
+  b: 9,
+  c: 10,
+  f: 11,
+  g: 12,
+  d: 13,
+  e: 14,
+} as const;
+
+/** Memory of the guest; the state is memory 0. */
+const GUEST = 1;
+
+/** Value types of slots. */
+export type Kind = "i32" | "i64" | "f32" | "f64";
+
+const LOADS = { i32: 0x28, i64: 0x29, f32: 0x2a, f64: 0x2b } as const;
+const STORES = { i32: 0x36, i64: 0x37, f32: 0x38, f64: 0x39 } as const;
+
+/** Emits handlers. */
+export class HandlerEmitter {
+  /** Where the code goes. */
+  readonly code: CodeWriter;
+  /** Labels between here and the head of the dispatch loop. */
+  #depth: number;
+
+  /** Starts a handler `depth` labels below the head of the dispatch loop. */
+  constructor(code: CodeWriter, depth: number) {
+    this.code = code;
+    this.#depth = depth;
+  }
+
+  /** Appends operators as bytes. */
+  op(...bytes: number[]): this {
+    this.code.op(...bytes);
+    return this;
+  }
+
+  /** `local.get` */
+  get(local: number): this {
+    this.code.u8(0x20).u32(local);
+    return this;
+  }
+
+  /** `local.set` */
+  set(local: number): this {
+    this.code.u8(0x21).u32(local);
+    return this;
+  }
+
+  /** `local.tee` */
+  tee(local: number): this {
+    this.code.u8(0x22).u32(local);
+    return this;
+  }
+
+  /** `i32.const` */
+  i32(value: number): this {
+    this.code.u8(0x41).s32(value);
+    return this;
+  }
+
+  /** `i64.const` of an int32. */
+  i64(value: number): this {
+    this.code.u8(0x42).s64(value, value >> 31);
+    return this;
+  }
+
+  /** Pushes operand `k` of the instruction; the handler number is word 0. */
+  operand(k: number): this {
+    this.get(Local.ip).op(0x28);
+    this.code.memory(4 * k);
+    return this;
+  }
+
+  /** Pushes operands `k` and `k + 1` as one i64. */
+  operand64(k: number): this {
+    this.get(Local.ip).op(0x29);
+    this.code.memory(4 * k);
+    return this;
+  }
+
+  /** Pushes the address of the slot that operand `k` names. */
+  slot(k: number): this {
+    return this.get(Local.fp).operand(k).op(0x6a);
+  }
+
+  /** Pushes the value of the slot that operand `k` names, `more` bytes further. */
+  read(k: number, kind: Kind, more = 0): this {
+    this.slot(k).op(LOADS[kind]);
+    this.code.memory(more);
+    return this;
+  }
+
+  /** Stores the value on top into the slot whose address is below it. */
+  store(kind: Kind, more = 0): this {
+    this.op(STORES[kind]);
+    this.code.memory(more);
+    return this;
+  }
+
+  /** Writes a value into the slot that operand `k` names. */
+  write(k: number, kind: Kind, value: () => void): this {
+    this.slot(k);
+    value();
+    return this.store(kind);
+  }
+
+  /** Loads from a place of the header. */
+  header(offset: number): this {
+    this.i32(0).op(0x28);
+    this.code.memory(offset);
+    return this;
+  }
+
+  /** Stores into a place of the header. */
+  setHeader(offset: number, value: () => void): this {
+    this.i32(0);
+    value();
+    this.op(0x36);
+    this.code.memory(offset);
+    return this;
+  }
+
+  /** Loads from the guest memory; the address is on the stack. */
+  guestLoad(opcode: number): this {
+    this.op(opcode);
+    this.code.memory(0, GUEST);
+    return this;
+  }
+
+  /** Stores into the guest memory; address and value are on the stack. */
+  guestStore(opcode: number): this {
+    this.op(opcode);
+    this.code.memory(0, GUEST);
+    return this;
+  }
+
+  /**
+   * Pushes the address of a guest access: the slot of operand `base`, with what `add` does to it,
+   * plus operand `offset`, 33 bits wide so that it cannot wrap. Traps when `bytes` there are not all
+   * inside.
+   */
+  guestAddress(base: number, offset: number, bytes: number, add: () => void = () => {}): this {
+    this.read(base, "i32");
+    add();
+    this.op(0xad).operand(offset).op(0xad).op(0x7c).tee(Local.address);
+    this.i64(bytes).op(0x7c).get(Local.limit).op(0x56); // i64.add, i64.gt_u
+    return this.trapIf(1).get(Local.address).op(0xa7); // i32.wrap_i64: the address itself
+  }
+
+  /** Runs `then` when the i32 on top is not 0. */
+  if(then: () => void): this {
+    this.op(0x04, 0x40);
+    this.#depth++;
+    then();
+    this.#depth--;
+    return this.op(0x0b);
+  }
+
+  /** Traps when the i32 on top is not 0. */
+  trapIf(trap: number): this {
+    return this.if(() => this.trap(trap));
+  }
+
+  /** Traps. */
+  trap(trap: number): this {
+    return this.setHeader(Header.detail, () => this.i32(trap)).stop(Stop.Trap);
+  }
+
+  /** Leaves the loop with the instruction as it stands. */
+  stop(reason: number): this {
+    this.i32(reason).set(Local.c);
+    return this.br(this.#depth + 1);
+  }
+
+  /** Leaves the loop when the i32 on top is not 0. */
+  stopIf(reason: number): this {
+    this.if(() => this.stop(reason));
+    return this;
+  }
+
+  /** Goes on behind this instruction of `words` words. */
+  next(words: number): this {
+    this.get(Local.ip).i32(4 * words).op(0x6a).set(Local.ip);
+    return this.br(this.#depth);
+  }
+
+  /** Goes on at the address on top. */
+  jump(): this {
+    this.set(Local.ip);
+    return this.br(this.#depth);
+  }
+
+  /**
+   * Goes on where the operands from `k` on say: address and charge of the way taken when the i32 on
+   * top is not 0, then those of the other one. A charge belongs to the `Charge` in front of the
+   * address; when it does not fit the slice, that is where the loop stops.
+   */
+  jumpIf(k: number): this {
+    this.op(0x45).i32(3).op(0x74).get(Local.ip).op(0x6a).tee(Local.a).op(0x28); // 8 bytes further when 0
+    this.code.memory(4 * k);
+    this.set(Local.ip).get(Local.a).op(0x28);
+    this.code.memory(4 * k + 4);
+    return this.chargeAndGo();
+  }
+
+  /** Goes on at `Local.ip`, charging the amount on top, which belongs to the `Charge` in front of it. */
+  chargeAndGo(): this {
+    this.tee(Local.b).get(Local.fuel).op(0x4b).if(() => {
+      this.get(Local.ip).i32(CHARGE_BYTES).op(0x6b).set(Local.ip).stop(Stop.Fuel);
+    });
+    this.get(Local.fuel).get(Local.b).op(0x6b).set(Local.fuel);
+    return this.br(this.#depth);
+  }
+
+  /** `br` */
+  br(label: number): this {
+    this.code.u8(0x0c).u32(label);
+    return this;
+  }
+}

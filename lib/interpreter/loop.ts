@@ -1,0 +1,55 @@
+/**
+ * Emits the dispatch loop as a WebAssembly module from the table of handlers: one function that
+ * reads the handler number at ip and branches, until a handler stops.
+ *
+ * @module
+ */
+
+import { CodeWriter, encodeWasm } from "../wasm/encode.ts";
+import { F32, F64, I32, I64 } from "../wasm/module.ts";
+import { HandlerEmitter, Local } from "./emit.ts";
+import { HANDLERS } from "./handlers.ts";
+import { Header } from "./layout.ts";
+
+/**
+ * The bytes of the loop module. It imports the state memory as "m" "state" and the guest memory as
+ * "m" "guest", and exports `run(ip, fp, fuel, cp): reason`; the registers are in the header when it
+ * returns.
+ */
+export function emitLoop(): Uint8Array<ArrayBuffer> {
+  const code = new CodeWriter();
+  const count = HANDLERS.length;
+  // limit := bytes of the guest memory
+  code.op(0x3f, 0x01, 0xad, 0x42).s32(65_536).op(0x7e, 0x21).u32(Local.limit);
+  code.op(0x02, 0x40); // block $stopped
+  code.op(0x03, 0x40); // loop $next
+  for (let n = 0; n < count; n++) code.op(0x02, 0x40);
+  code.op(0x20).u32(Local.ip).op(0x28).memory(0).op(0x0e).u32(count - 1);
+  for (let n = 0; n < count; n++) code.u32(n);
+  HANDLERS.forEach((handler, number) => {
+    code.u8(0x0b);
+    handler.emit(new HandlerEmitter(code, count - 1 - number), handler.operands.length + 1);
+  });
+  code.op(0x0b, 0x00, 0x0b); // end of loop; unreachable; end of block
+  for (
+    const [place, local] of [
+      [Header.ip, Local.ip],
+      [Header.fp, Local.fp],
+      [Header.fuel, Local.fuel],
+      [Header.cp, Local.cp],
+    ] as const
+  ) {
+    code.op(0x41, 0x00, 0x20).u32(local).op(0x36).memory(place);
+  }
+  code.op(0x20).u32(Local.c).u8(0x0b);
+  return encodeWasm({
+    types: [{ params: [I32, I32, I32, I32], results: [I32] }],
+    memories: [{ module: "m", name: "state" }, { module: "m", name: "guest" }],
+    functions: [{
+      type: 0,
+      locals: [I64, I64, I64, I64, I32, I32, I32, F32, F32, F64, F64],
+      body: code.finish(),
+    }],
+    exports: [{ name: "run", index: 0 }],
+  });
+}
