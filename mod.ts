@@ -71,7 +71,9 @@ export { type CompilationConfig, type StateRouterConfig } from "./lib/compile/co
 export { compile } from "./lib/compile/compile.ts";
 export { RwasmStore, type StoreOptions } from "./lib/vm/store.ts";
 export { type ExecutorOptions, RwasmExecutor } from "./lib/vm/executor.ts";
-export { type Outcome } from "./lib/vm/outcome.ts";
+export { type Done, type Outcome, type Paused, type Trapped } from "./lib/vm/outcome.ts";
+export { createWebAssembly, type FuelControls, type WebAssemblyFacade } from "./lib/webassembly/facade.ts";
+export { type WebAssemblyOptions } from "./lib/webassembly/realm.ts";
 
 if (import.meta.main) {
   // Not awaited: plugins import this module, and would wait for it while it waits for them.

@@ -15,8 +15,8 @@ export async function benchDecode({ rounds = 9 }: { rounds?: number } = {}): Pro
     const module = RwasmModule.decode(bytes);
     const megabytes = bytes.length / 1e6;
     const times = interleaved({
-      decode: () => RwasmModule.decode(bytes),
-      encode: () => module.encode(),
+      decode: () => () => void RwasmModule.decode(bytes),
+      encode: () => () => void module.encode(),
     }, rounds);
     rows.push({
       name,

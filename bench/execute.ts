@@ -14,21 +14,35 @@ import { interleaved, type Row, type Table } from "./measure.ts";
 /** No kernel may be slower than this, in nanoseconds per instruction. */
 const MOST_NANOSECONDS = 12;
 
-/** Runs a module once on a fresh store and says what it consumed. */
-function consume(module: RwasmModule, { args, types }: Kernel): bigint {
+/** Short kernels run on so many fresh instances that this many instructions are timed. */
+const LEAST_INSTRUCTIONS = 4e6;
+
+/** A fresh, initialized instance of a module, and the run of its entry point, which gives its fuel. */
+function prepare(module: RwasmModule, { args, types }: Kernel): () => bigint {
   const store = new RwasmStore({ limits: REFERENCE_LIMITS });
-  const outcome = new RwasmExecutor(store, module).execute(args, types);
-  if (outcome.status !== "done") {
-    throw new Error(outcome.status === "trap" ? outcome.trap.message : outcome.status);
-  }
-  return store.consumedFuel();
+  const executor = new RwasmExecutor(store, module);
+  executor.instantiate();
+  store.resetFuel();
+  return () => {
+    const outcome = executor.execute(args, types);
+    if (outcome.status !== "done") {
+      throw new Error(outcome.status === "trap" ? outcome.trap.message : outcome.status);
+    }
+    return store.consumedFuel();
+  };
 }
 
-/** The function of a kernel in V8, on a fresh instance each time. */
-function native({ wasm, entry, args }: Kernel): () => void {
-  const module = new WebAssembly.Module(wasm.slice());
+/** The same in V8. */
+function prepareNative(module: WebAssembly.Module, { entry, args }: Kernel): () => void {
+  const run = new WebAssembly.Instance(module).exports[entry] as (...args: unknown[]) => unknown;
+  return () => void run(...args);
+}
+
+/** Several prepared runs as one. */
+function several(times: number, prepare: () => () => unknown): () => () => void {
   return () => {
-    (new WebAssembly.Instance(module).exports[entry] as (...args: unknown[]) => unknown)(...args);
+    const runs = Array.from({ length: times }, prepare);
+    return () => runs.forEach((run) => run());
   };
 }
 
@@ -40,14 +54,17 @@ export function benchExecute({ rounds = 5 }: { rounds?: number } = {}): Table {
     const { name, wasm, entry, floats } = kernel;
     const ours = compile(wasm, { entrypoint: entry, floats, limits: REFERENCE_LIMITS });
     const theirs = kernel.reference === undefined ? undefined : RwasmModule.decode(kernel.reference);
-    const fuel = Number(consume(ours, kernel));
-    const count = Number(consume(countingCopy(ours), kernel));
-    const theirCount = theirs === undefined ? NaN : Number(consume(countingCopy(theirs), kernel));
+    const fuel = Number(prepare(ours, kernel)());
+    const count = Number(prepare(countingCopy(ours), kernel)());
+    const theirCount = theirs === undefined ? NaN : Number(prepare(countingCopy(theirs), kernel)());
+    const native = new WebAssembly.Module(wasm.slice());
+    const repeats = Math.ceil(LEAST_INSTRUCTIONS / count);
     const times = interleaved({
-      ours: () => consume(ours, kernel),
-      ...(theirs === undefined ? {} : { theirs: () => consume(theirs, kernel) }),
-      v8: native(kernel),
-    } as Record<"ours" | "theirs" | "v8", () => void>, rounds);
+      ours: several(repeats, () => prepare(ours, kernel)),
+      ...(theirs === undefined ? {} : { theirs: several(repeats, () => prepare(theirs, kernel)) }),
+      v8: several(repeats, () => prepareNative(native, kernel)),
+    } as Record<"ours" | "theirs" | "v8", () => () => void>, rounds);
+    for (const name of Object.keys(times) as (keyof typeof times)[]) times[name] /= repeats;
     const nanoseconds = times.ours * 1e6 / count, theirNanoseconds = times.theirs * 1e6 / theirCount;
     rows.push({
       name,
@@ -74,7 +91,7 @@ export function benchExecute({ rounds = 5 }: { rounds?: number } = {}): Table {
   return {
     title: "execute",
     note:
-      "Modules compiled here, then (ref) those the reference compiled; V8 runs the same Wasm. Medians, interleaved.",
+      "Modules compiled here, then (ref) those the reference compiled; V8 runs the same Wasm. Best of interleaved rounds.",
     rows,
     missed,
   };

@@ -30,23 +30,26 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Milliseconds of each candidate: the median over rounds in which every candidate runs once, so that
- * what disturbs the machine disturbs all of them. The first round warms up and does not count.
+ * Milliseconds of each candidate, over rounds in which every candidate runs once, so that what
+ * disturbs the machine disturbs all of them. A candidate prepares, untimed, and gives what is timed.
+ * The first round warms up and does not count; of the others the fastest does: everything that
+ * happens beside makes a run slower, never faster.
  */
 export function interleaved<Name extends string>(
-  candidates: Readonly<Record<Name, () => void>>,
+  candidates: Readonly<Record<Name, () => () => void>>,
   rounds: number,
 ): Record<Name, number> {
   const names = Object.keys(candidates) as Name[];
-  const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  const best = Object.fromEntries(names.map((name) => [name, Infinity])) as Record<Name, number>;
   for (let round = 0; round <= rounds; round++) {
     for (const name of names) {
+      const run = candidates[name]();
       const start = performance.now();
-      candidates[name]();
-      if (round > 0) times[name].push(performance.now() - start);
+      run();
+      if (round > 0) best[name] = Math.min(best[name], performance.now() - start);
     }
   }
-  return Object.fromEntries(names.map((name) => [name, median(times[name])])) as Record<Name, number>;
+  return best;
 }
 
 /** Runs a benchmark file in a process of its own with a task; its last line of output is JSON. */

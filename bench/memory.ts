@@ -11,12 +11,25 @@ import type { Row, Table } from "./measure.ts";
 
 /** A decoded module may take this many times its bytes. */
 const MOST_FACTOR = 3;
-const COPIES = 4;
+/** Enough copies to weigh this much, so that garbage of other origin does not matter. */
+const LEAST_BYTES = 100e6;
 
-function resident(): number {
-  (globalThis as { gc?: () => void }).gc?.();
+/** Bytes in use, after garbage is collected and array buffers, which V8 frees beside, are gone. */
+async function inUse(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    (globalThis as { gc?: () => void }).gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   const { heapUsed, external } = Deno.memoryUsage();
   return heapUsed + external;
+}
+
+/** Bytes the process grows by per decoded copy; a function of its own, so that no copy outlives it. */
+async function grownPerCopy(bytes: Uint8Array): Promise<number> {
+  const length = Math.ceil(LEAST_BYTES / bytes.length);
+  const before = await inUse();
+  const kept = Array.from({ length }, () => RwasmModule.decode(bytes));
+  return (await inUse() - before) / kept.length;
 }
 
 /** One row per module. */
@@ -29,9 +42,7 @@ export async function benchMemory(): Promise<Table> {
       (sum, array) => sum + array.byteLength,
       0,
     );
-    const before = resident();
-    const kept = Array.from({ length: COPIES }, () => RwasmModule.decode(bytes));
-    const grown = (resident() - before) / kept.length;
+    const grown = await grownPerCopy(bytes);
     rows.push({
       name,
       figures: {

@@ -57,7 +57,7 @@ export async function benchStartup({ rounds = 5 }: { rounds?: number } = {}): Pr
   const module = compile(wasm, { entrypoint: "add" });
   const bytes = module.encode();
   const live = new RwasmExecutor(new RwasmStore(), module);
-  const repeat = (step: () => void) => () => {
+  const repeat = (step: () => void) => () => () => {
     for (let i = 0; i < 200; i++) step();
   };
   const steps = interleaved({

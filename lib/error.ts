@@ -199,6 +199,7 @@ export interface TrapDetails {
 export class Trap extends RwasmError {
   /** Class name. */
   override readonly name = "Trap";
+  /** Name of the trap; the stable identifier of what went wrong. */
   declare readonly code: TrapName;
   /** rWasm instruction index of the instruction that trapped. */
   declare readonly pc: number;

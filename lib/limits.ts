@@ -63,6 +63,25 @@ export const STACK_HEADROOM = 13;
 /** Value-stack cells that can be addressed before the first reservation (reference: N_DEFAULT_STACK_SIZE). */
 export const INITIAL_STACK_CAPACITY = 32;
 
+/**
+ * Most runs that may wait, each in a host function, for a run started by it. Every one takes about
+ * 2 KB of the host's stack, of which V8 has a little less than 1 MB.
+ */
+export const MAX_NESTED_RUNS = 200;
+
+/**
+ * Backward branches, calls and tail calls that a run under a fuel limit may make without a charge
+ * between them. Metered code charges in every iteration and every function, so it never gets there;
+ * a `.rwasm` whose charges were left out or taken out would otherwise run forever under any limit.
+ */
+export const MOST_UNCHARGED_JUMPS = 1_000_000;
+
+/**
+ * The same, by instruction of the code, where that is more: straight-line code is charged once, and
+ * each of its 64-bit operators calls a function without charges, which jumps at most this often.
+ */
+export const UNCHARGED_JUMPS_PER_INSTRUCTION = 16;
+
 /** Most slots one `BulkConst` pushes, whatever its immediate says (reference: 8192). */
 export const BULK_CONST_MAX = 8192;
 

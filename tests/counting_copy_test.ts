@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { assemble, RwasmExecutor, RwasmModule, RwasmStore } from "../mod.ts";
+import { assemble, RwasmExecutor, type RwasmModule, RwasmStore } from "../mod.ts";
 import type { Value } from "../mod.ts";
 import { countingCopy } from "./counting_copy.ts";
 

@@ -57,10 +57,11 @@ export function constant(value: number | bigint): number[] {
   return [typeof value === "bigint" ? 0x42 : 0x41, ...signed(value)];
 }
 
-/** `local.get`, `local.set`, `local.tee`. */
+/** `local.get`. */
 export const get = (index: number): number[] => [0x20, ...unsigned(index)];
 /** `local.set`. */
 export const set = (index: number): number[] => [0x21, ...unsigned(index)];
+/** `local.tee`. */
 /** `local.tee`. */
 export const tee = (index: number): number[] => [0x22, ...unsigned(index)];
 

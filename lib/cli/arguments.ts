@@ -51,7 +51,8 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     },
   });
 
-  const valuesOf = (flag: string): readonly string[] => parsed[flag] as readonly string[];
+  // A command may be asked for flags that only others have.
+  const valuesOf = (flag: string): readonly string[] => (parsed[flag] ?? []) as readonly string[];
   for (const { name, value, many } of flags) {
     if (value === undefined) continue;
     if (valuesOf(name).includes("")) {
@@ -80,7 +81,7 @@ export function fileArgument(command: string, args: Arguments): string {
   const file = args.positional[0];
   if (file === undefined) {
     throw new UsageError("MissingFile", `Cannot ${command}: no file is given`, {
-      hint: `name a .wasm or .rwasm file, or - for standard input; see ${command} --help`,
+      hint: `name a .wasm or .rwasm file, or - for standard input; see help ${command}`,
     });
   }
   return file;
@@ -123,20 +124,28 @@ export function choice<Word extends string>(
   return word;
 }
 
+/** What the letter after a count multiplies it by. */
+const SUFFIXES: Readonly<Record<string, bigint>> = { "": 1n, k: 10n ** 3n, m: 10n ** 6n, g: 10n ** 9n };
+
 /**
- * Value of a flag that takes a count, decimal or 0x hexadecimal, up to 2^64 − 1.
+ * Value of a flag that takes a count up to 2^64 − 1: decimal, with k, M or G for thousands, millions
+ * or thousand millions, or 0x hexadecimal; `_` may separate digits.
  *
  * @throws {UsageError} `InvalidNumber`
  */
 export function count(args: Arguments, flag: string): bigint | undefined {
   const given = args.value(flag);
   if (given === undefined) return undefined;
-  const digits = given.replaceAll("_", "");
-  if (!/^(\d+|0x[0-9a-f]+)$/i.test(digits) || BigInt(digits) >= 2n ** 64n) {
+  const match = /^(?:(0x[0-9a-f]+)|(\d+)([kmg]?))$/i.exec(given.replaceAll("_", ""));
+  const value = match === null
+    ? -1n
+    : BigInt(match[1] ?? match[2]) * SUFFIXES[(match[3] ?? "").toLowerCase()];
+  if (value < 0n || value >= 2n ** 64n) {
     throw new UsageError(
       "InvalidNumber",
       `Cannot use --${flag} ${given}: it must be an integer from 0 to 2^64 - 1`,
+      { hint: "counts look like 250000, 1_000_000, 10M or 0xff" },
     );
   }
-  return BigInt(digits);
+  return value;
 }

@@ -6,7 +6,7 @@
  */
 
 import type { Arguments } from "./arguments.ts";
-import { EXIT_CODES } from "./exit.ts";
+import { EXIT_CODES, GUEST_EXIT } from "./exit.ts";
 import type { Host } from "./host.ts";
 
 /** A flag of a command. */
@@ -17,6 +17,8 @@ export interface Flag {
   readonly short?: string;
   /** What its value is called in help; a flag without it takes no value. */
   readonly value?: string;
+  /** The words its value must be one of. */
+  readonly choices?: readonly string[];
   /** Whether it may be given many times. */
   readonly many?: boolean;
   /** One line of help. */
@@ -33,7 +35,9 @@ export interface Command {
   readonly usage: string;
   /** More lines of help. */
   readonly notes: readonly string[];
-  /** Its flags; `--help` and `--json` are added to every command. */
+  /** The words its argument must be one of, for completions; a file when absent. */
+  readonly words?: readonly string[];
+  /** Its flags; those of {@link COMMON_FLAGS} are added to every command. */
   readonly flags: readonly Flag[];
   /** Command lines that work, with what they show. */
   readonly examples: readonly (readonly [line: string, text: string])[];
@@ -41,9 +45,18 @@ export interface Command {
   run(args: Arguments, host: Host): Promise<number>;
 }
 
+/** When messages have colors. */
+export const COLORS = ["auto", "always", "never"] as const;
+
 /** Flags that every command has. */
 export const COMMON_FLAGS: readonly Flag[] = [
   { name: "json", text: "Print one JSON document instead of text" },
+  {
+    name: "color",
+    value: "when",
+    choices: COLORS,
+    text: "Colors in messages: auto (default), always or never",
+  },
   { name: "help", short: "h", text: "Print this help" },
 ];
 
@@ -82,12 +95,13 @@ export function overview(version: string, commands: readonly Command[]): string 
     `Flags:\n${
       table([
         ["-h, --help", "Print this help; after a command, the help of that command"],
-        ["-V, --version", "Print the version"],
+        ["-V, --version", "Print the version; with --json as JSON"],
       ])
     }\n`,
     `Examples:\n${
       commands.map(({ examples }) => `  # ${examples[0][1]}\n  ${examples[0][0]}`).join("\n\n")
     }\n`,
-    `Exit codes:\n${table(EXIT_CODES.map(([code, meaning]) => [String(code).padStart(2), meaning]))}`,
+    `Exit codes:\n${table(EXIT_CODES.map(([code, meaning]) => [String(code).padStart(3), meaning]))}`,
+    `  ${GUEST_EXIT}`,
   ].join("\n");
 }

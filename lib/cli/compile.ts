@@ -6,14 +6,15 @@
 
 import { UsageError } from "../error.ts";
 import { quoteName } from "../isa/nearest.ts";
-import { parse } from "../wasm/parse.ts";
 import { onlyFile } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { checkExport, usualExport } from "./entry.ts";
+import { checkExport, functionExports, usualExport } from "./entry.ts";
 import { Exit } from "./exit.ts";
-import { compileLinked, configOf, INPUT_FLAGS, isRwasm, linkerOf } from "./input.ts";
+import { configOf, INPUT_FLAGS, moduleOf, readSource } from "./input.ts";
+import { loadPlugins, pluginFiles } from "./plugins.ts";
 import { printJson } from "./report.ts";
 import { formatType } from "./values.ts";
+import { declareWasi, WASI_MODULES } from "./wasi.ts";
 
 /** The `compile` command. */
 export const compileCommand: Command = {
@@ -23,7 +24,8 @@ export const compileCommand: Command = {
   notes: [
     "A .rwasm file has no export names, only an entry point: the function --entry names; without it",
     "main, _start, or the only exported function. Imports are compiled to the indices the plugins",
-    "declare, so a program that imports functions needs its plugins here, too.",
+    "declare, so a program that imports functions needs its plugins here, too; WASI is at hand. What",
+    "imports WASI is run with --wasi then, since a .rwasm file does not tell.",
   ],
   flags: [
     { name: "output", short: "o", value: "file", text: "File to write; - is standard output" },
@@ -52,15 +54,19 @@ export const compileCommand: Command = {
     if (output === "-" && args.has("json")) {
       throw new UsageError("OutputTaken", "Cannot use --json with -o -: both go to standard output");
     }
-    await host.permit({ read: [file], write: [output], plugins: args.values("plugin") });
-    const config = configOf(args, await linkerOf(args));
-    const wasm = await host.read(file);
-    if (isRwasm(wasm)) throw new UsageError("AlreadyCompiled", `Cannot compile ${file}: it is a .rwasm file`);
-
-    const exported = parse(wasm).exports.filter(({ kind }) => kind === "function").map(({ name }) => name);
-    const wanted = args.value("entry");
-    const entrypoint = wanted === undefined ? usualExport(exported) : checkExport(wanted, exported);
-    const module = compileLinked(wasm, entrypoint === undefined ? config : { ...config, entrypoint });
+    await host.permit({ read: [file], write: [output], plugins: pluginFiles(args) });
+    const plugged = await loadPlugins(args, host);
+    const config = configOf(args, plugged);
+    const source = await readSource(host, file), { wasm } = source;
+    if (wasm === undefined) {
+      throw new UsageError("AlreadyCompiled", `Cannot compile ${file}: it is a .rwasm file`);
+    }
+    const exported = functionExports(wasm), wanted = args.value("entry");
+    const usesWasi = wasm.imports.some(({ module }) => WASI_MODULES.includes(module));
+    const entrypoint = wanted === undefined ? usualExport(exported, usesWasi) : checkExport(wanted, exported);
+    await declareWasi(args, plugged, wasm);
+    const options = entrypoint === undefined ? config : { ...config, entrypoint };
+    const module = await moduleOf(source, options, host, args);
     const bytes = module.encode();
     await host.write(output, bytes);
 
@@ -81,7 +87,7 @@ export const compileCommand: Command = {
       host.note(
         entry === undefined
           ? "no entry point: choose one with --entry to make the file runnable"
-          : `entry point ${quoteName(entry.name)}; run it with --type "${type}"`,
+          : `entry point ${quoteName(entry.name)}; run it with ${usesWasi ? "--wasi " : ""}--type "${type}"`,
       );
     }
     return Exit.Ok;

@@ -8,6 +8,7 @@
 import { relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { RwasmError } from "../error.ts";
+import { Exit } from "./exit.ts";
 
 /** What a command will touch. */
 export interface Access {
@@ -17,43 +18,66 @@ export interface Access {
   readonly write?: readonly string[];
   /** Plugins it imports: paths or URLs. */
   readonly plugins?: readonly string[];
+  /** Environment variables it reads. */
+  readonly env?: readonly string[];
 }
+
+/** The streams a command writes to. */
+export type Stream = "out" | "err";
 
 /** The outside of the command line. */
 export interface Host {
-  /** Whether errors may have colors. */
+  /** Whether messages may have colors. */
   readonly color: boolean;
+  /** Whether a stream is a terminal. */
+  readonly terminal: Readonly<Record<Stream, boolean>>;
+  /** URL of the module that users import and run. */
+  readonly program: URL;
   /** Prints a line of results. */
   print(text: string): void;
   /** Prints a line that is not a result. */
   note(text: string): void;
+  /** Writes bytes as they are; ends the process when the reader of a pipe went away. */
+  emit(stream: Stream, bytes: Uint8Array): void;
   /** Bytes of a file; `-` is standard input. */
   read(path: string): Promise<Uint8Array>;
-  /** Writes a file; `-` is standard output. */
-  write(path: string, bytes: Uint8Array): Promise<void>;
+  /** At most `length` bytes of standard input, waiting for them; null at its end. */
+  input(length: number): Uint8Array | null;
+  /** Writes a file; `-` is standard output. With `fresh`, a file that is there stays and is an error. */
+  write(path: string, bytes: Uint8Array, fresh?: boolean): Promise<void>;
+  /** Value of an environment variable. */
+  variable(name: string): string | undefined;
+  /** Milliseconds since some moment. */
+  now(): number;
   /** Fails with the command line that has the permissions, when some are missing. */
   permit(access: Access): Promise<void>;
 }
 
 const encoder = new TextEncoder();
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+/** Writes all bytes; false when the reader of a pipe went away, as `head` does. */
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): boolean {
   try {
     for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
+    return true;
   } catch (error) {
-    // The reader of a pipe went away, as `head` does: there is nobody left to tell.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe) return false;
+    throw error;
   }
 }
 
-/** A text with everything that could steer a terminal escaped, but for line ends; guests choose names. */
+/** A text with everything that could steer a terminal escaped, but for line ends and tabs. */
+export function escaped(text: string): string {
+  return text.replaceAll(/(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu, (char) => {
+    return `\\u{${char.codePointAt(0)!.toString(16)}}`;
+  });
+}
+
+/** A message, safe for a terminal: guests choose the names in it. */
 export function printable(text: string): string {
   // Deno colors some of its own messages, which errors here quote.
   // deno-lint-ignore no-control-regex -- a color begins with an escape character
-  const plain = text.replaceAll(/\x1b\[[\d;]*m/g, "");
-  return plain.replaceAll(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, (char) => {
-    return `\\u{${char.codePointAt(0)!.toString(16)}}`;
-  });
+  return escaped(text.replaceAll(/\x1b\[[\d;]*m/g, ""));
 }
 
 /** A text as one word of a shell command. */
@@ -66,43 +90,63 @@ export function pluginUrl(plugin: string): URL {
   return URL.canParse(plugin) ? new URL(plugin) : pathToFileURL(plugin);
 }
 
-/** Paths and hosts that a command needs, as Deno's permissions name them. */
+/** What a command needs, as the values of Deno's permission flags. */
 function permissionsOf(
-  { read = [], write = [], plugins = [] }: Access,
-): Record<"read" | "write" | "import", string[]> {
+  { read = [], write = [], plugins = [], env = [] }: Access,
+): Record<"read" | "write" | "import" | "env", string[]> {
   const files = (paths: readonly string[]): string[] => [...new Set(paths.filter((path) => path !== "-"))];
   const urls = plugins.map(pluginUrl);
   return {
     read: files([...read, ...plugins.filter((_, at) => urls[at].protocol === "file:")]),
     write: files(write),
     import: files(urls.filter(({ host }) => host !== "").map(({ host }) => host)),
+    env: [...new Set(env)],
   };
 }
 
-/** A host over Deno's own streams and files; `args` is the whole command line, `main` the module Deno runs. */
-export function denoHost(args: readonly string[], main: URL): Host {
+/** A host over Deno's own streams and files; `args` is the whole command line, `program` the module Deno runs. */
+export function denoHost(args: readonly string[], program: URL): Host {
   const missing = (access: Access): RwasmError => {
+    // A comma separates values; two of them are one of a name.
     const flags = Object.entries(permissionsOf(access)).filter(([, values]) => values.length > 0)
-      .map(([kind, values]) => `--allow-${kind}=${values.join(",")}`);
-    const script = main.protocol === "file:" ? relative(Deno.cwd(), fileURLToPath(main)) : main.href;
+      .map(([kind, values]) =>
+        `--allow-${kind}=${values.map((text) => text.replaceAll(",", ",,")).join(",")}`
+      );
+    const script = program.protocol === "file:" ? relative(Deno.cwd(), fileURLToPath(program)) : program.href;
     const line = ["deno", "run", ...flags, script, ...args].map(shellWord).join(" ");
-    return new RwasmError("PermissionMissing", "Cannot go on: Deno does not let this command use its files", {
-      hint: `allow them:\n  ${line}`,
-    });
+    return new RwasmError(
+      "PermissionMissing",
+      "Cannot go on: Deno does not let this command use what it needs",
+      {
+        hint: `allow it:\n  ${line}`,
+      },
+    );
   };
   const failure = (what: "read" | "write", path: string, error: unknown): RwasmError => {
     if (error instanceof Deno.errors.NotFound) {
       return new RwasmError("FileNotFound", `Cannot ${what} ${path}: there is no such file or folder`);
     }
+    if (error instanceof Deno.errors.AlreadyExists) {
+      return new RwasmError("FileExists", `Cannot ${what} ${path}: there is such a file`, {
+        hint: "choose another name, or add --force to replace it",
+      });
+    }
     if (error instanceof Deno.errors.NotCapable) return missing({ [what]: [path] });
     const why = error instanceof Error ? error.message : String(error);
     return new RwasmError("FileError", `Cannot ${what} ${path}: ${why}`, { cause: error });
   };
+  const streams = { out: Deno.stdout, err: Deno.stderr };
 
   return {
     color: Deno.stderr.isTerminal() && !Deno.noColor,
-    print: (text) => writeAll(Deno.stdout, encoder.encode(`${text}\n`)),
-    note: (text) => writeAll(Deno.stderr, encoder.encode(`${text}\n`)),
+    terminal: { out: Deno.stdout.isTerminal(), err: Deno.stderr.isTerminal() },
+    program,
+    print: (text) => void writeAll(Deno.stdout, encoder.encode(`${text}\n`)),
+    note: (text) => void writeAll(Deno.stderr, encoder.encode(`${text}\n`)),
+    emit(stream, bytes) {
+      // A guest would go on writing, perhaps forever, with nobody left to read it.
+      if (!writeAll(streams[stream], bytes)) Deno.exit(Exit.PipeClosed);
+    },
     async read(path) {
       try {
         return path === "-" ? await new Response(Deno.stdin.readable).bytes() : await Deno.readFile(path);
@@ -110,20 +154,27 @@ export function denoHost(args: readonly string[], main: URL): Host {
         throw failure("read", path, error);
       }
     },
-    async write(path, bytes) {
-      if (path === "-") return writeAll(Deno.stdout, bytes);
+    input(length) {
+      const bytes = new Uint8Array(length), count = Deno.stdin.readSync(bytes);
+      return count === null ? null : bytes.subarray(0, count);
+    },
+    async write(path, bytes, fresh = false) {
+      if (path === "-") return void writeAll(Deno.stdout, bytes);
       try {
-        await Deno.writeFile(path, bytes);
+        await Deno.writeFile(path, bytes, { createNew: fresh });
       } catch (error) {
         throw failure("write", path, error);
       }
     },
+    variable: (name) => Deno.env.get(name),
+    now: () => performance.now(),
     async permit(access) {
       const needed = permissionsOf(access);
       const states = await Promise.all([
         ...needed.read.map((path) => Deno.permissions.query({ name: "read", path })),
         ...needed.write.map((path) => Deno.permissions.query({ name: "write", path })),
         ...needed.import.map((host) => Deno.permissions.query({ name: "import", host })),
+        ...needed.env.map((variable) => Deno.permissions.query({ name: "env", variable })),
       ]);
       // On a terminal Deno asks for what is not decided yet; elsewhere that is a refusal.
       const asks = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();

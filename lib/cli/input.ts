@@ -1,24 +1,45 @@
 /**
- * What `run`, `compile` and `inspect` share: the flags that choose plugins, limits and compiler
- * options, and how a file becomes a module.
+ * What commands share: the flags that choose plugins, limits and compiler options, and how a file
+ * becomes a module.
  *
  * @module
  */
 
-import { compile } from "../compile/compile.ts";
+import { resolveConfig } from "../compile/config.ts";
+import { translate } from "../compile/compile.ts";
 import type { CompilationConfig } from "../compile/config.ts";
 import { LinkError, UsageError } from "../error.ts";
 import { RwasmModule } from "../isa/module.ts";
 import { DEFAULT_LIMITS, type Limits, REFERENCE_LIMITS, resolveLimits } from "../limits.ts";
 import { ImportLinker } from "../plugin/linker.ts";
+import type { ValidWasm, WasmModule } from "../wasm/module.ts";
+import { parse } from "../wasm/parse.ts";
+import { validate } from "../wasm/validate.ts";
 import { type Arguments, choice } from "./arguments.ts";
 import type { Flag } from "./command.ts";
-import { type Host, pluginUrl } from "./host.ts";
+import type { Host } from "./host.ts";
+import { BUILT_IN, builtIn, type Plugged } from "./plugins.ts";
+import { type Progress, withProgress } from "./progress.ts";
 import { hintFor } from "./suggest.ts";
+import { WASI_FLAG } from "./wasi.ts";
+
+const FLOATS = ["deterministic", "trap"] as const;
+
+/** Flags that choose host functions. */
+export const PLUGIN_FLAGS: readonly Flag[] = [
+  {
+    name: "plugin",
+    short: "p",
+    value: "file",
+    many: true,
+    text: `Host functions: a plugin module by path or URL, or ${BUILT_IN.join(", ")}`,
+  },
+  WASI_FLAG,
+];
 
 /** Flags that choose host functions and compiler options. */
 export const INPUT_FLAGS: readonly Flag[] = [
-  { name: "plugin", short: "p", value: "file", many: true, text: "Host functions: a plugin module" },
+  ...PLUGIN_FLAGS,
   {
     name: "limits",
     short: "l",
@@ -26,7 +47,12 @@ export const INPUT_FLAGS: readonly Flag[] = [
     many: true,
     text: "Limits: reference, or name=value,… such as memoryPages=64,callDepth=512",
   },
-  { name: "floats", value: "kind", text: "Float operations: deterministic (default) or trap" },
+  {
+    name: "floats",
+    value: "kind",
+    choices: FLOATS,
+    text: "Float operations: deterministic (default) or trap",
+  },
   { name: "unmetered", text: "Compile without fuel charges" },
 ];
 
@@ -53,50 +79,77 @@ export function limitsOf(args: Arguments): Limits {
   return limits;
 }
 
-/**
- * A linker with the plugins of the `--plugin` flags.
- *
- * @throws {PluginError} when a plugin cannot be imported or used.
- */
-export async function linkerOf(args: Arguments): Promise<ImportLinker> {
-  const linker = new ImportLinker();
-  for (const plugin of args.values("plugin")) await linker.load(pluginUrl(plugin));
-  return linker;
-}
-
 /** Compiler options of the flags. */
-export function configOf(args: Arguments, linker: ImportLinker): CompilationConfig {
+export function configOf(args: Arguments, { linker }: Plugged): CompilationConfig {
   return {
     linker,
     limits: limitsOf(args),
     consumeFuel: !args.has("unmetered"),
-    floats: choice(args, "floats", ["deterministic", "trap"]) ?? "deterministic",
+    floats: choice(args, "floats", FLOATS) ?? "deterministic",
   };
 }
 
-/** Whether bytes begin as a `.rwasm` file does. */
-export function isRwasm(bytes: Uint8Array): boolean {
-  return bytes[0] === 0xef && bytes[1] === 0x52;
-}
-
-/** Compiles; an error about imports says how this program is told of plugins. */
-export function compileLinked(wasm: Uint8Array, config: CompilationConfig): RwasmModule {
-  try {
-    return compile(wasm, config);
-  } catch (error) {
-    if (!(error instanceof LinkError)) throw error;
-    throw new LinkError(error.code, error.shortMessage, {
-      hint: "name the plugins that offer these functions with --plugin",
-    });
-  }
+/** A file that was read: its Wasm, or undefined when it is a `.rwasm` file, not yet decoded. */
+export interface Source {
+  /** How the user calls it. */
+  readonly file: string;
+  /** All of it. */
+  readonly bytes: Uint8Array;
+  /** The module of a `.wasm` file. */
+  readonly wasm: ValidWasm | undefined;
 }
 
 /**
- * Reads a file and compiles or decodes it, by its first bytes.
+ * Reads a file; its first bytes tell what it is.
  *
- * @throws {ValidationError | CompileError | LinkError | DecodeError}
+ * @throws {ValidationError} when it is no `.rwasm` file and not a valid Wasm module either.
  */
-export async function loadModule(host: Host, path: string, config: CompilationConfig): Promise<RwasmModule> {
-  const bytes = await host.read(path);
-  return isRwasm(bytes) ? RwasmModule.decode(bytes) : compileLinked(bytes, config);
+export async function readSource(host: Host, file: string): Promise<Source> {
+  const bytes = await host.read(file);
+  const compiled = bytes[0] === 0xef && bytes[1] === 0x52;
+  return { file, bytes, wasm: compiled ? undefined : validate(parse(bytes)) };
+}
+
+/**
+ * Compiles or decodes what was read. An error about imports says how this program is told of plugins.
+ *
+ * @throws {CompileError | LinkError | DecodeError}
+ */
+export async function moduleOf(
+  { file, bytes, wasm }: Source,
+  config: CompilationConfig,
+  host: Host,
+  args: Arguments,
+): Promise<RwasmModule> {
+  if (wasm === undefined) return RwasmModule.decode(bytes);
+  try {
+    const total = wasm.code.end - wasm.code.start;
+    return withProgress(host, file, args.has("quiet"), (progress: Progress) => {
+      return translate(wasm, resolveConfig(config), (done) => progress("compiling", done, total));
+    });
+  } catch (error) {
+    if (!(error instanceof LinkError)) throw error;
+    const hint = await pluginHint(wasm, config.linker, args, host);
+    throw new LinkError(error.code, error.shortMessage, { hint });
+  }
+}
+
+/** How to get the functions that a module misses: from plugins of this library where one has them. */
+export async function pluginHint(
+  wasm: WasmModule,
+  linker: CompilationConfig["linker"],
+  args: Arguments,
+  host: Host,
+): Promise<string> {
+  const missing = wasm.imports.filter(({ module, name, kind }) =>
+    kind === "function" && linker?.resolve(module, name) === undefined
+  );
+  const useful: string[] = [];
+  for (const name of BUILT_IN) {
+    const offered = new ImportLinker().use(await builtIn(name, args, host));
+    if (missing.some(({ module, name }) => offered.resolve(module, name) !== undefined)) useful.push(name);
+  }
+  const known = useful.map((name) => `--plugin ${name} offers some of them; `).join("");
+  return `${known}name the plugins that offer these functions with --plugin, or look at what the program ` +
+    "does without them: run it with --unknown-imports trap or zero";
 }

@@ -8,17 +8,28 @@
 import manifest from "../../deno.json" with { type: "json" };
 import { UsageError } from "../error.ts";
 import { quoteName } from "../isa/nearest.ts";
-import { type Arguments, parseArguments } from "./arguments.ts";
-import { type Command, commandHelp, overview } from "./command.ts";
+import { type Arguments, choice, parseArguments } from "./arguments.ts";
+import { COLORS, type Command, commandHelp, overview } from "./command.ts";
 import { compileCommand } from "./compile.ts";
+import { completionsCommand } from "./completions.ts";
 import { Exit, exitCodeOfError } from "./exit.ts";
 import { denoHost, type Host } from "./host.ts";
 import { inspectCommand } from "./inspect.ts";
+import { linkCommand } from "./link.ts";
+import { newPluginCommand } from "./new_plugin.ts";
 import { failureData, failureText, printJson } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { hintFor } from "./suggest.ts";
 
-const COMMANDS: readonly Command[] = [runCommand, compileCommand, inspectCommand];
+/** All commands, in the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  runCommand,
+  compileCommand,
+  inspectCommand,
+  linkCommand,
+  newPluginCommand,
+  completionsCommand(() => COMMANDS),
+];
 
 function commandNamed(name: string): Command {
   const command = COMMANDS.find((command) => command.name === name);
@@ -39,7 +50,9 @@ function parsed(command: Command, args: readonly string[]): Arguments | undefine
 async function dispatch(args: readonly string[], host: Host): Promise<number> {
   const [name, ...rest] = args;
   if (name === "--version" || name === "-V") {
-    host.print(`rwasm ${manifest.version} (deno ${Deno.version.deno}, v8 ${Deno.version.v8})`);
+    const { deno, v8 } = Deno.version;
+    if (rest.includes("--json")) printJson(host, { status: "done", rwasm: manifest.version, deno, v8 });
+    else host.print(`rwasm ${manifest.version} (deno ${deno}, v8 ${v8})`);
     return Exit.Ok;
   }
   if (name === undefined) {
@@ -56,7 +69,7 @@ async function dispatch(args: readonly string[], host: Host): Promise<number> {
       "UnknownFlag",
       `Cannot run: there is no flag ${quoteName(name)} before the command`,
       {
-        hint: "the command comes first: run, compile or inspect, then its flags; or --help, --version",
+        hint: "the command comes first, such as run or inspect, then its flags; or --help, --version",
       },
     );
   }
@@ -66,18 +79,26 @@ async function dispatch(args: readonly string[], host: Host): Promise<number> {
     host.print(commandHelp(command));
     return Exit.Ok;
   }
+  choice(commandArgs, "color", COLORS);
   return await command.run(commandArgs, host);
+}
+
+/** Whether messages have colors: also those about arguments that cannot be parsed. */
+function colorOf(args: readonly string[], host: Host): boolean {
+  const at = args.findIndex((arg) => arg === "--color" || arg.startsWith("--color="));
+  const when = at < 0 ? "auto" : args[at] === "--color" ? args[at + 1] : args[at].slice("--color=".length);
+  return when === "always" || (when !== "never" && host.color);
 }
 
 /** Runs a command line; gives the exit code. Results go to `host.print`, everything else to `host.note`. */
 export async function main(args: readonly string[], host: Host): Promise<number> {
+  const end = args.indexOf("--"), own = end < 0 ? args : args.slice(0, end);
+  const color = colorOf(own, host), colored = { ...host, color };
   try {
-    return await dispatch(args, host);
+    return await dispatch(args, colored);
   } catch (error) {
-    const end = args.indexOf("--");
-    const json = (end < 0 ? args : args.slice(0, end)).includes("--json");
-    if (json) printJson(host, { status: "error", error: failureData(error) });
-    else host.note(failureText(error, host.color));
+    if (own.includes("--json")) printJson(host, { status: "error", error: failureData(error) });
+    else host.note(failureText(error, color));
     return exitCodeOfError(error);
   }
 }

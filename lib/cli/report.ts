@@ -6,6 +6,7 @@
  */
 
 import { RwasmError, Trap } from "../error.ts";
+import { limitOf } from "./exit.ts";
 import { type Host, printable } from "./host.ts";
 
 const RED = "\x1b[1;31m", CYAN = "\x1b[36m", RESET = "\x1b[0m";
@@ -22,7 +23,9 @@ export function failureText(error: unknown, color: boolean): string {
   }
   const kind = error instanceof Trap ? "trap" : "error";
   const message = printable(error.message).replace(/^ {2}hint: /m, `  ${cyan}hint${reset}: `);
-  return `${red}${kind}[${error.code}]${reset}: ${message}`;
+  const limit = limitOf(error);
+  const flag = limit === undefined ? "" : `\n  ${cyan}hint${reset}: the flag is --limits ${limit}=<n>`;
+  return `${red}${kind}[${error.code}]${reset}: ${message}${flag}`;
 }
 
 /** A failure as JSON data. */

@@ -1,9 +1,11 @@
 /**
- * `run`: compiles or decodes a module, calls one function, prints its results.
+ * `run`: compiles or decodes a module, calls one function, prints its results, and ends as the guest
+ * ended.
  *
  * @module
  */
 
+import { basename } from "node:path";
 import { UsageError } from "../error.ts";
 import type { FunctionType, RwasmModule } from "../isa/module.ts";
 import type { Value } from "../plugin/plugin.ts";
@@ -12,87 +14,107 @@ import type { Outcome } from "../vm/outcome.ts";
 import { RwasmStore } from "../vm/store.ts";
 import { type Arguments, choice, count, fileArgument } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { checkExport, usualExport } from "./entry.ts";
-import { Exit, exitCodeOfTrap } from "./exit.ts";
-import { type Host, printable } from "./host.ts";
-import { configOf, INPUT_FLAGS, linkerOf, loadModule } from "./input.ts";
-import { failureData, failureText, printJson } from "./report.ts";
-import { formatValue, jsonValue, parseType, parseValues } from "./values.ts";
+import { needsInitialize, type Target, targetOf } from "./entry.ts";
+import { Exit, exitCodeOfGuest, exitCodeOfTrap } from "./exit.ts";
+import type { Host } from "./host.ts";
+import { configOf, INPUT_FLAGS, moduleOf, readSource } from "./input.ts";
+import { outcomeData, printOutcome } from "./outcome.ts";
+import { type Context, loadPlugins, pluginFiles, standIn } from "./plugins.ts";
+import { printJson } from "./report.ts";
+import { parseValues } from "./values.ts";
+import { offerWasi, outputData, WASI_MODULES, wasiAccess, type WasiRun, WORLD_FLAGS } from "./wasi.ts";
 
-/** What is called: an export by name, the entry point of a `.rwasm` (no name), or only the start function (nothing). */
-interface Target {
-  readonly name: string | undefined;
-  readonly type: FunctionType;
+const ENGINES = ["auto", "interpreter", "native"] as const;
+const UNKNOWN = ["error", "trap", "zero"] as const;
+const NO_VALUES: FunctionType = { params: [], results: [] };
+
+/** Milliseconds that the stages of a run took, in their order. */
+class Timings {
+  readonly #host: Host;
+  readonly #stages: Record<string, number> = {};
+  #began: number;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#began = host.now();
+  }
+
+  /** The stage that began with the end of the last one is over. */
+  ends(stage: string): void {
+    const now = this.#host.now();
+    this.#stages[stage] = Math.round(1000 * (now - this.#began)) / 1000;
+    this.#began = now;
+  }
+
+  /** What was measured. */
+  data(): Readonly<Record<string, number>> {
+    return this.#stages;
+  }
+
+  /** The same in one line. */
+  text(): string {
+    return Object.entries(this.#stages).map(([stage, ms]) => `${stage} ${ms.toFixed(1)} ms`).join(", ");
+  }
 }
 
-function targetOf(module: RwasmModule, args: Arguments): Target | undefined {
-  const invoke = args.value("invoke"), type = args.value("type");
-  if (module.info === undefined) {
-    if (invoke !== undefined) {
-      throw new UsageError("NoExports", "Cannot use --invoke: a .rwasm file has no export names", {
-        hint: "it runs its entry point; choose that one with compile --entry, or run the .wasm file",
-      });
-    }
-    return { name: undefined, type: parseType(type ?? "()->()") };
-  }
-  if (type !== undefined) {
-    throw new UsageError("TypeIsKnown", "Cannot use --type: the functions of a .wasm file have types", {
-      hint: "--type is for .rwasm files",
-    });
-  }
-  const exports = module.exports;
-  const names = exports.map(({ name }) => name);
-  if (invoke === undefined && names.length === 0) return undefined;
-  const name = invoke === undefined ? usualExport(names) : checkExport(invoke, names);
-  if (name === undefined) {
-    throw new UsageError("NoFunctionChosen", "Cannot run: it is not clear which function is meant", {
-      hint: `choose one with --invoke: ${names.slice(0, 20).join(", ")}${names.length > 20 ? ", …" : ""}`,
-    });
-  }
-  return { name, type: exports.find((entry) => entry.name === name)! };
-}
-
-function call<T>(executor: RwasmExecutor<T>, target: Target | undefined, params: readonly Value[]): Outcome {
+/** Runs a program; a library of WASI is initialized first. */
+function call(
+  executor: RwasmExecutor<Context>,
+  target: Target | undefined,
+  params: readonly Value[],
+  initialize: boolean,
+): Outcome {
   if (target === undefined) return executor.instantiate();
-  return target.name === undefined
-    ? executor.execute(params, target.type)
-    : executor.call(target.name, params);
-}
-
-function reportText(host: Host, outcome: Outcome, type: FunctionType): void {
-  switch (outcome.status) {
-    case "done":
-      outcome.results.forEach((value, position) => host.print(formatValue(value, type.results[position])));
-      break;
-    case "trap":
-      host.note(failureText(outcome.trap, host.color));
-      break;
-    case "paused":
-      host.note(`paused: ${pauseText(outcome)}`);
-      break;
+  if (target.name === undefined) return executor.execute(params, target.type);
+  if (initialize) {
+    const outcome = executor.call("_initialize");
+    if (outcome.status !== "done") return outcome;
   }
+  return executor.call(target.name, params);
 }
 
-function pauseText(outcome: Outcome & { status: "paused" }): string {
-  if (outcome.reason !== "syscall" || outcome.payload === undefined) return outcome.reason;
-  // A payload is any value of a plugin's choice, cycles included.
-  return `${outcome.reason} ${printable(Deno.inspect(outcome.payload, { colors: false }))}`;
+function exitCodeOf(outcome: Outcome, wasi: WasiRun | undefined): number {
+  if (outcome.status === "trap") return exitCodeOfTrap(outcome.trap);
+  return outcome.status === "paused" ? Exit.Paused : exitCodeOfGuest(wasi?.program.exitCode ?? Exit.Ok);
 }
 
-function outcomeData(outcome: Outcome, type: FunctionType): Record<string, unknown> {
-  switch (outcome.status) {
-    case "done": {
-      const results = outcome.results.map((value, position) => {
-        const resultType = type.results[position];
-        return { type: resultType, value: jsonValue(value, resultType) };
-      });
-      return { status: "done", results };
+/** Runs a module on a store of its own and tells how it ended; gives the exit code. */
+function runModule(
+  host: Host,
+  args: Arguments,
+  module: RwasmModule,
+  store: RwasmStore<Context>,
+  target: Target | undefined,
+  wasi: WasiRun | undefined,
+  job: { readonly params: readonly Value[]; readonly initialize: boolean; readonly timings: Timings },
+): number {
+  const { params, initialize, timings } = job;
+  const engine = choice(args, "engine", ENGINES) ?? "auto";
+  let outcome: Outcome;
+  try {
+    outcome = call(new RwasmExecutor(store, module, { engine }), target, params, initialize);
+  } finally {
+    wasi?.end();
+  }
+  timings.ends("run");
+  const type = target?.type ?? NO_VALUES;
+  const fuel = { consumed: store.consumedFuel(), remaining: store.remainingFuel() ?? null };
+  if (args.has("json")) {
+    printJson(host, {
+      ...outcomeData(outcome, type),
+      ...wasi === undefined ? {} : outputData(wasi),
+      fuel,
+      memoryBytes: store.memory.byteLength,
+      ...args.has("timings") ? { milliseconds: timings.data() } : {},
+    });
+  } else {
+    printOutcome(host, outcome, type);
+    if (!args.has("quiet")) {
+      host.note(`fuel used: ${fuel.consumed}${fuel.remaining === null ? "" : `, left: ${fuel.remaining}`}`);
     }
-    case "trap":
-      return { status: "trap", trap: failureData(outcome.trap) };
-    case "paused":
-      return { status: "paused", reason: pauseText(outcome) };
+    if (args.has("timings")) host.note(`time: ${timings.text()}`);
   }
+  return exitCodeOf(outcome, wasi);
 }
 
 /** The `run` command. */
@@ -104,15 +126,38 @@ export const runCommand: Command = {
     "Calls the function --invoke names; without it main, _start, or the only exported function; a",
     ".rwasm file runs its entry point. Guest arguments are read by the types of the parameters:",
     "integers as 42, -1 or 0xff, floats as 1.5, nan or -inf. Those that start with a dash follow --.",
-    "Results go to standard output, one per line; everything else to standard error.",
+    "Results go to standard output, one per line; messages to standard error.",
+    "",
+    "A program that imports WASI gets it: its arguments are the guest arguments, what it writes goes",
+    "to the same streams here (escaped on a terminal), its exit code becomes this one. It sees no",
+    "files, no variables, no input, a clock and random bytes that are the same in every run, unless",
+    "flags say otherwise.",
   ],
   flags: [
     { name: "invoke", short: "i", value: "name", text: "Exported function to call" },
-    { name: "fuel", short: "f", value: "n", text: "Most fuel the run may consume; unbounded by default" },
+    {
+      name: "fuel",
+      short: "f",
+      value: "n",
+      text: "Most fuel the run may consume, such as 250000 or 10M; unbounded by default",
+    },
     { name: "type", value: "type", text: 'Type of the entry point of a .rwasm file: "(i32) -> (i64)"' },
-    { name: "engine", value: "name", text: "Engine: auto (default), interpreter or native" },
-    { name: "quiet", short: "q", text: "Do not print the fuel used" },
+    {
+      name: "engine",
+      value: "name",
+      choices: ENGINES,
+      text: "Engine: auto (default), interpreter or native",
+    },
+    { name: "quiet", short: "q", text: "Print neither the fuel used nor progress" },
+    { name: "timings", text: "Print how long each stage took" },
+    {
+      name: "unknown-imports",
+      value: "what",
+      choices: UNKNOWN,
+      text: "Functions that no plugin offers: error (default), trap when called, or zero: return zeros",
+    },
     ...INPUT_FLAGS,
+    ...WORLD_FLAGS,
   ],
   examples: [
     [
@@ -123,45 +168,55 @@ export const runCommand: Command = {
       "deno run --allow-read mod.ts run app.wasm --plugin ./env.ts --json -- -1 2.5",
       "host functions from a plugin, JSON output, a negative argument",
     ],
+    [
+      "deno run --allow-read=tool.wasm,data mod.ts run tool.wasm --dir data::/data::ro --fuel 5G -- -v /data/in.txt",
+      "a program of WASI with a directory, read-only, and arguments",
+    ],
     ['deno run --allow-read mod.ts run app.rwasm --type "(i32) -> (i32)" 7', "run a compiled module"],
   ],
 
   async run(args, host) {
-    const file = fileArgument("run", args);
-    const engine = choice(args, "engine", ["auto", "interpreter", "native"]) ?? "auto";
-    const fuelLimit = count(args, "fuel");
-    await host.permit({ read: [file], plugins: args.values("plugin") });
-    const linker = await linkerOf(args);
-    const config = configOf(args, linker);
-    if (config.consumeFuel === false && fuelLimit !== undefined) {
+    const file = fileArgument("run", args), guestArguments = args.positional.slice(1);
+    const fuelLimit = count(args, "fuel"), unknown = choice(args, "unknown-imports", UNKNOWN) ?? "error";
+    choice(args, "engine", ENGINES);
+    if (args.has("unmetered") && fuelLimit !== undefined) {
       throw new UsageError(
         "NothingToLimit",
         "Cannot use --fuel with --unmetered: unmetered code charges nothing",
       );
     }
-    const module = await loadModule(host, file, config);
-    const target = targetOf(module, args);
-    const type: FunctionType = target?.type ?? { params: [], results: [] };
-    const params = parseValues(args.positional.slice(1), type);
-
-    const store = new RwasmStore({
-      linker,
-      data: {},
-      ...config.limits === undefined ? {} : { limits: config.limits },
-      ...fuelLimit === undefined ? {} : { fuelLimit },
-    });
-    const outcome = call(new RwasmExecutor(store, module, { engine }), target, params);
-
-    const fuel = { consumed: store.consumedFuel(), remaining: store.remainingFuel() ?? null };
-    if (args.has("json")) {
-      printJson(host, { ...outcomeData(outcome, type), fuel, memoryBytes: store.memory.byteLength });
-    } else {
-      reportText(host, outcome, type);
-      if (!args.has("quiet")) {
-        host.note(`fuel used: ${fuel.consumed}${fuel.remaining === null ? "" : `, left: ${fuel.remaining}`}`);
-      }
+    const world = wasiAccess(args);
+    if (file === "-" && args.value("stdin") === "-") {
+      throw new UsageError("InputTaken", "Cannot use --stdin - with file -: both are standard input");
     }
-    if (outcome.status === "done") return Exit.Ok;
-    return outcome.status === "trap" ? exitCodeOfTrap(outcome.trap) : Exit.Paused;
+    await host.permit({ ...world, read: [file, ...world.read ?? []], plugins: pluginFiles(args) });
+
+    const timings = new Timings(host);
+    const plugged = await loadPlugins(args, host);
+    const config = configOf(args, plugged);
+    timings.ends("plugins");
+    const source = await readSource(host, file), { wasm } = source;
+    timings.ends("read");
+
+    const usesWasi = args.has("wasi") ||
+      (wasm?.imports.some(({ module }) => WASI_MODULES.includes(module)) ?? false);
+    const target = targetOf(wasm, args, usesWasi), type = target?.type ?? NO_VALUES;
+    // A function without parameters cannot take arguments, its program can.
+    const forProgram = usesWasi && type.params.length === 0;
+    const params = parseValues(forProgram ? [] : guestArguments, type);
+    const argv = [basename(file), ...args.values("arg"), ...forProgram ? guestArguments : []];
+    const wasi = await offerWasi(args, host, plugged, wasm, argv);
+    if (unknown !== "error" && wasm !== undefined) standIn(wasm, plugged.linker, unknown);
+    const zeros = unknown === "zero" ? { defaultImportedGlobalValue: 0n } : {};
+    const module = await moduleOf(source, { ...config, ...zeros }, host, args);
+    timings.ends("compile");
+
+    const store = new RwasmStore<Context>({
+      ...plugged,
+      limits: config.limits,
+      fuelLimit,
+    });
+    const job = { params, initialize: wasi !== undefined && needsInitialize(wasm, target), timings };
+    return runModule(host, args, module, store, target, wasi, job);
   },
 };

@@ -20,7 +20,7 @@ import { Emitter } from "./emitter.ts";
 import { emitEntry } from "./entry.ts";
 import { SNIPPETS } from "./i64.ts";
 import { emitTrampoline, type ResolvedImport, resolveImports } from "./imports.ts";
-import { emitInitialization, layoutData, layoutElements } from "./segment.ts";
+import { emitInitialization, layoutData, layoutElements, placeFunctions } from "./segment.ts";
 import type { ModuleContext } from "./translation.ts";
 
 /**
@@ -50,10 +50,15 @@ export function compile(wasm: Uint8Array, config: CompilationConfig = {}): Rwasm
   return translate(validate(parse(wasm)), resolved);
 }
 
-function translate(module: ValidWasm, config: ResolvedConfig): RwasmModule {
+/** Compiles a validated module; see {@link compile}. `progress` is told how many bytes of code are done. */
+export function translate(
+  module: ValidWasm,
+  config: ResolvedConfig,
+  progress?: (done: number) => void,
+): RwasmModule {
   checkCounts(module, config);
   const imports = resolveImports(module, config);
-  const data = layoutData(module), elements = layoutElements(module);
+  const data = layoutData(module), elements = layoutElements(module, config);
   const types = module.types.map(namedFunctionType);
   const functionExports = listFunctionExports(module, types);
 
@@ -84,16 +89,14 @@ function translate(module: ValidWasm, config: ResolvedConfig): RwasmModule {
   const bodies = new BodyCompiler(context);
   for (let k = 0; 2 * k < module.bodies.length; k++) {
     starts.begin(imports.length + k, code.length);
+    if (progress !== undefined && k % 64 === 0) progress(module.bodies[2 * k] - module.code.start);
     bodies.compile(imports.length + k, module.bodies[2 * k], module.bodies[2 * k + 1]);
   }
   const snippetNames = emitSnippets(code, starts);
 
   const functionStarts = starts.finish();
   code.resolveFunctions(functionStarts);
-  const contents = elements.contents;
-  for (let k = 0; k < contents.length; k++) {
-    if (contents[k] !== 0) contents[k] = functionStarts[contents[k] - 1];
-  }
+  placeFunctions(module, elements, functionStarts);
   const names = readNames(module);
   const info: ModuleInfo = {
     functionExports,
@@ -106,6 +109,7 @@ function translate(module: ValidWasm, config: ResolvedConfig): RwasmModule {
     snippetNames,
     wasmOffsets: code.offsets.slice(0, code.length),
     entrypoint,
+    metered: config.fuel,
     hasRouter: config.stateRouter !== undefined,
     moduleName: names.moduleName,
   };
@@ -113,7 +117,7 @@ function translate(module: ValidWasm, config: ResolvedConfig): RwasmModule {
     opcodes: code.opcodes.slice(0, code.length),
     immediates: code.immediates.slice(0, code.length),
     data: data.contents,
-    elements: contents,
+    elements: elements.contents,
     hint: module.bytes.slice(),
     sourcePc,
     info,

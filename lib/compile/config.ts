@@ -21,6 +21,19 @@ export interface StateRouterConfig {
   readonly opcode?: IntrinsicInstruction;
 }
 
+/**
+ * What the host knows about the imports of a module before it is compiled. With it, imported memories,
+ * tables and globals are accepted: the host puts them into a new instance before its code runs.
+ */
+export interface HostImports {
+  /**
+   * The value of every imported global, in their order, as 64 bits; those of 32-bit types in the low
+   * half. A funcref must be 0, null; an externref is a cell, its number + 1 or 0. Only those of
+   * immutable globals are looked at, for constant expressions.
+   */
+  readonly globals: readonly bigint[];
+}
+
 /** Options of `compile`. */
 export interface CompilationConfig {
   /** Offers the functions the module imports. */
@@ -46,6 +59,8 @@ export interface CompilationConfig {
   readonly allowFuncRefFunctionTypes?: boolean;
   /** Value of every imported numeric global; without it imported globals are refused. 32-bit globals take the low half. */
   readonly defaultImportedGlobalValue?: bigint;
+  /** @internal For the `WebAssembly` facade, which puts host objects into instances. */
+  readonly hostImports?: HostImports;
   /** Bounds on the module; what is absent comes from DEFAULT_LIMITS. */
   readonly limits?: Partial<Limits>;
   /** "deterministic" (default): float instructions with canonical NaNs. "trap": every float operation traps with IllegalOpcode, as the reference's production build does. */
@@ -77,6 +92,8 @@ export interface ResolvedConfig {
   readonly allowReferences: boolean;
   /** Value of imported globals. */
   readonly importedGlobal: bigint | undefined;
+  /** Set when the host puts imported memories, tables and globals into instances. */
+  readonly hostImports: HostImports | undefined;
   /** Bounds on the module. */
   readonly limits: Limits;
   /** Compile float operations to traps. */
@@ -95,6 +112,7 @@ const OPTIONS = [
   "allowMalformedEntrypointFuncType",
   "allowFuncRefFunctionTypes",
   "defaultImportedGlobalValue",
+  "hostImports",
   "limits",
   "floats",
 ] as const satisfies readonly (keyof CompilationConfig)[];
@@ -143,6 +161,7 @@ export function resolveConfig(config: CompilationConfig): ResolvedConfig {
     allowMalformedEntrypoint: flag("allowMalformedEntrypointFuncType", true),
     allowReferences: flag("allowFuncRefFunctionTypes", true),
     importedGlobal,
+    hostImports: config.hostImports,
     limits: resolveLimits(config.limits),
     trapFloats: floats === "trap",
   };

@@ -45,7 +45,9 @@ export function resolveImports(module: ValidWasm, config: ResolvedConfig): Resol
     if (entry.kind === "function") {
       const type = namedFunctionType(module.types[module.functions[entry.index]]);
       wanted.push({ module: entry.module, name: entry.name, ...type });
-    } else if (entry.kind !== "global" || config.importedGlobal === undefined) {
+    } else if (
+      config.hostImports === undefined && !(entry.kind === "global" && config.importedGlobal !== undefined)
+    ) {
       throw new CompileError(
         "NotSupportedImportType",
         `Cannot compile import ${entry.module}.${entry.name}: an imported ${entry.kind} has no place in rWasm`,

@@ -57,7 +57,7 @@ export function layoutData(module: ValidWasm): Section<Uint8Array> {
  *
  * @throws {CompileError} `ConstEvaluationFailed` for an item that is the value of a global.
  */
-export function layoutElements(module: ValidWasm): Section<Uint32Array> {
+export function layoutElements(module: ValidWasm, { hostImports }: ResolvedConfig): Section<Uint32Array> {
   const places: SegmentPlace[] = [];
   let size = 0;
   for (const { mode, items } of module.elements) {
@@ -69,20 +69,38 @@ export function layoutElements(module: ValidWasm): Section<Uint32Array> {
   module.elements.forEach(({ items, offset }, index) => {
     const { at, length } = places[index];
     for (let k = 0; k < length; k++) {
-      if (items[k] <= GLOBAL_ITEM) {
+      if (items[k] > GLOBAL_ITEM) {
+        contents[at + k] = items[k] === NULL_ITEM ? 0 : items[k] + 1;
+        continue;
+      }
+      const global = GLOBAL_ITEM - items[k], known = hostImports?.globals[global];
+      if (known === undefined) {
         throw new CompileError(
           "ConstEvaluationFailed",
-          `Cannot compile element segment ${index}: item ${k} is the value of global ${
-            GLOBAL_ITEM - items[k]
-          }, ` +
+          `Cannot compile element segment ${index}: item ${k} is the value of global ${global}, ` +
             `which is not known at compile time`,
           { offset },
         );
       }
-      contents[at + k] = items[k] === NULL_ITEM ? 0 : items[k] + 1;
+      contents[at + k] = Number(BigInt.asUintN(32, known));
     }
   });
   return { contents, places };
+}
+
+/** Replaces function numbers by code indices; the items of externref segments are what they are. */
+export function placeFunctions(
+  module: ValidWasm,
+  { contents, places }: Section<Uint32Array>,
+  functionStarts: Uint32Array,
+): void {
+  module.elements.forEach(({ type }, index) => {
+    if (type !== FUNCREF) return;
+    const { at, length } = places[index];
+    for (let k = at; k < at + length; k++) {
+      if (contents[k] !== 0) contents[k] = functionStarts[contents[k] - 1];
+    }
+  });
 }
 
 /**
@@ -99,11 +117,15 @@ export function emitInitialization(
   elements: Section<Uint32Array>,
   start: () => void,
 ): void {
-  const constants = new Constants(module, config.importedGlobal);
+  const constants = new Constants(module, config);
+  const hosted = config.hostImports !== undefined; // then what is imported is there already
   code.emit(Op.StackCheck, PROLOGUE_SLOTS);
-  for (let g = 0; g < module.importedGlobals; g++) emitGlobal(code, module, g, constants);
-  module.tables.forEach((table, index) => emitTable(code, index, table.min, config));
-  if (module.memories.length > 0) emitMemory(code, module.memories[0].min, config);
+  for (let g = 0; g < module.importedGlobals && !hosted; g++) emitGlobal(code, module, g, constants);
+  module.tables.forEach((table, index) => {
+    if (!hosted || index >= module.importedTables) emitTable(code, index, table.min, config);
+  });
+  const hostMemory = hosted && module.importedMemories > 0;
+  if (module.memories.length > 0 && !hostMemory) emitMemory(code, module.memories[0].min, config);
   for (let g = module.importedGlobals; g < module.globals.length; g++) emitGlobal(code, module, g, constants);
   module.elements.forEach(({ mode, table, at }, index) => {
     if (mode !== "active") return;
@@ -120,7 +142,7 @@ export function emitInitialization(
     const place = data.places[index], destination = constants.evaluate(at!).low;
     // What cannot fit the initial memory gets a length no section has, so that it traps as a whole.
     const end = (destination >>> 0) + place.length;
-    const fits = end <= module.memories[0].min * PAGE_BYTES;
+    const fits = hostMemory || end <= module.memories[0].min * PAGE_BYTES;
     emitCopyOperands(code, destination, place.at, fits ? place.length : -1);
     code.emit(Op.MemoryInit, 0);
     code.emit(Op.DataDrop, index + 1);
@@ -179,7 +201,7 @@ function emitTrapIfRefused(code: Emitter, trap: number): void {
 function emitGlobal(code: Emitter, module: ValidWasm, global: number, constants: Constants): void {
   const { type, init } = module.globals[global];
   if (init !== undefined) code.wasmOffset = init.start;
-  const { low, high } = init === undefined ? constants.imported(type) : constants.evaluate(init);
+  const { low, high } = init === undefined ? constants.imported(global) : constants.evaluate(init);
   // A word that was never set reads as 0, so zeros need no code. References are function numbers + 1.
   const wide = type === I64 || type === F64;
   emitWord(code, type, 2 * global, wide ? high : low);
@@ -202,19 +224,23 @@ interface Constant {
 class Constants {
   readonly #module: ValidWasm;
   readonly #importedGlobal: bigint;
+  readonly #known: readonly bigint[] | undefined;
   readonly #reader: Reader;
   readonly #stack: bigint[] = [];
 
-  constructor(module: ValidWasm, importedGlobal: bigint | undefined) {
+  constructor(module: ValidWasm, { importedGlobal, hostImports }: ResolvedConfig) {
     this.#module = module;
     this.#importedGlobal = importedGlobal ?? 0n;
+    this.#known = hostImports?.globals;
     this.#reader = new Reader(module.bytes, (_code, reason) => {
       throw new Error(`validated constant expression fails: ${reason}`); // a bug: validation has read it
     });
   }
 
-  /** Value of an imported global: the default for numbers, null for references. */
-  imported(type: number): Constant {
+  /** Value of an imported global: what the host knows, else the default for numbers, null for references. */
+  imported(global: number): Constant {
+    if (this.#known !== undefined) return slots(this.#known[global]);
+    const { type } = this.#module.globals[global];
     if (type === FUNCREF || type === EXTERNREF) return { low: 0, high: 0 };
     return slots(this.#importedGlobal);
   }
@@ -230,7 +256,7 @@ class Constants {
         case 0x0b: // end
           return slots(stack[0]);
         case 0x23: { // global.get
-          const { low, high } = this.imported(this.#module.globals[reader.varU32()].type);
+          const { low, high } = this.imported(reader.varU32());
           stack.push(BigInt(high) << 32n | BigInt(low >>> 0));
           break;
         }

@@ -6,11 +6,11 @@
  * @module
  */
 
-import { PluginError } from "../error.ts";
 import type { ValueType } from "../isa/module.ts";
 import { nearest, quoteName } from "../isa/nearest.ts";
 import { immediateRange, Op, OP_COUNT, OP_NAMES } from "../isa/opcode.ts";
 import type { Intrinsic, IntrinsicInstruction, Syscall, SyscallFuel, SyscallFunction } from "./plugin.ts";
+import type { Problems, Refuse } from "./problem.ts";
 
 const U32_MAX = 0xffff_ffff, U64_MAX = 0xffff_ffff_ffff_ffffn;
 
@@ -21,31 +21,6 @@ const CODE_INDEX_OPS: readonly number[] = [Op.CallInternal, Op.ReturnCallInterna
 
 /** Opcodes whose next slot must hold `TableGet`. */
 const PAYLOAD_OPS: readonly number[] = [Op.CallIndirect, Op.ReturnCallIndirect, Op.TableInit];
-
-/** Reports what is wrong with a declaration. */
-type Refuse = (code: string, why: string, hint?: string) => never;
-
-/** Makes the reporter for one subject: "Cannot <doing>: <why>". */
-export function refusal(doing: string): Refuse {
-  return (code, why, hint) => {
-    throw new PluginError(code, `Cannot ${doing}: ${why}`, { hint });
-  };
-}
-
-/**
- * Runs a check over objects of the host. Their getters and proxies may throw anything; it leaves as
- * a PluginError with the cause.
- */
-export function guarded<Result>(doing: string, check: (refuse: Refuse) => Result): Result {
-  try {
-    return check(refusal(doing));
-  } catch (error) {
-    if (error instanceof PluginError) throw error;
-    throw new PluginError("InvalidPlugin", `Cannot ${doing}: reading the declaration failed`, {
-      cause: error,
-    });
-  }
-}
 
 /** Own property of an object or function; undefined when there is none. */
 export function own(value: object, key: string): unknown {
@@ -65,6 +40,12 @@ export function kindOf(value: unknown): string {
   if (typeof value === "bigint") return BigInt.asIntN(80, value) === value ? String(value) : "a huge bigint";
   if (Array.isArray(value)) return "an array";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** An import name in a message. What is not a string is reported by the check that follows. */
+export function importLabel(module: unknown, name: unknown): string {
+  const part = (value: unknown) => typeof value === "string" ? quoteName(value) : "?";
+  return `${part(module)}.${part(name)}`;
 }
 
 /**
@@ -166,25 +147,62 @@ function checkFuel(value: unknown, params: readonly ValueType[], refuse: Refuse)
 /** The part of a {@link Syscall} that its signature decides. */
 export type Signature = Pick<Syscall<never>, "index" | "params" | "results" | "fuel">;
 
-/** Checks and copies a signature; see {@link checkFunction} for the function. */
-export function checkSignature(value: unknown, refuse: Refuse): Signature {
-  if (!isObject(value)) {
-    return refuse("InvalidSignature", `the signature must be an object, not ${kindOf(value)}`);
+/** Own properties that a declaration may have; others are the plugin's own matter. */
+const KEYS = ["index", "params", "results", "fuel", "async", "call"];
+
+/** A misspelled key would silently count as absent, a "feul" as free. */
+function checkKeys(value: object, keys: readonly string[], refuse: Refuse): void {
+  for (const key of Object.keys(value)) {
+    const meant = keys.includes(key) ? undefined : nearest(key, keys);
+    if (meant !== undefined && !Object.hasOwn(value, meant)) {
+      refuse("UnknownKey", `it has ${quoteName(key)}`, `did you mean "${meant}"?`);
+    }
   }
-  const index = own(value, "index");
-  if (!isInteger(index, 0, U32_MAX)) {
-    return refuse("InvalidSignature", `"index" must be an integer from 0 to 2^32 - 1, not ${kindOf(index)}`);
-  }
-  const params = checkTypes(own(value, "params"), "params", refuse);
-  const results = checkTypes(own(value, "results"), "results", refuse);
-  // Adding 0 turns -0, which is an integer too, into 0.
-  return { index: index + 0, params, results, fuel: checkFuel(own(value, "fuel"), params, refuse) };
 }
 
-/** Checks a host function and says whether it is asynchronous. */
+/** Checks and copies a signature; undefined when there is a problem. See {@link checkFunction} for the function. */
+export function checkSignature(
+  value: unknown,
+  subject: string | undefined,
+  problems: Problems,
+): Signature | undefined {
+  const signature = problems.attempt(subject, (refuse) => {
+    if (!isObject(value)) {
+      return refuse("InvalidSignature", `the signature must be an object, not ${kindOf(value)}`);
+    }
+    return value;
+  });
+  if (signature === undefined) return undefined;
+  problems.attempt(subject, (refuse) => checkKeys(signature, KEYS, refuse));
+  const index = problems.attempt(subject, (refuse) => {
+    const index = own(signature, "index");
+    if (!isInteger(index, 0, U32_MAX)) {
+      return refuse(
+        "InvalidSignature",
+        `"index" must be an integer from 0 to 2^32 - 1, not ${kindOf(index)}`,
+      );
+    }
+    return index + 0; // -0, which is an integer too, becomes 0
+  });
+  const [params, results] = (["params", "results"] as const).map((which) =>
+    problems.attempt(subject, (refuse) => checkTypes(own(signature, which), which, refuse))
+  );
+  if (index === undefined || params === undefined || results === undefined) return undefined;
+  const fuel = problems.attempt(subject, (refuse) => ({
+    policy: checkFuel(own(signature, "fuel"), params, refuse),
+  }));
+  return fuel && { index, params, results, fuel: fuel.policy };
+}
+
+/**
+ * Checks a host function and says whether it is asynchronous.
+ *
+ * @param params how many parameters the signature has; undefined when that is not known.
+ */
 export function checkFunction<T>(
   call: unknown,
   declared: unknown,
+  params: number | undefined,
   refuse: Refuse,
 ): { readonly call: SyscallFunction<T>; readonly async: boolean } {
   if (typeof call !== "function") {
@@ -193,11 +211,40 @@ export function checkFunction<T>(
   if (declared !== undefined && typeof declared !== "boolean") {
     return refuse("InvalidFunction", `"async" must be true or false, not ${kindOf(declared)}`);
   }
-  const isAsync = Object.prototype.toString.call(call) === "[object AsyncFunction]";
+  const kind = Object.prototype.toString.call(call);
+  if (kind === "[object GeneratorFunction]" || kind === "[object AsyncGeneratorFunction]") {
+    return refuse("InvalidFunction", `"call" is a generator function, which never returns results`);
+  }
+  const isAsync = kind === "[object AsyncFunction]";
   if (isAsync && declared === false) {
     return refuse("InvalidFunction", `"call" is an async function, but "async" is false`);
   }
+  // One that ignores arguments declares fewer; one that declares more would get undefined.
+  const { length } = call;
+  if (params !== undefined && length > params + 1) {
+    const has = params === 1 ? "1 parameter" : `${params} parameters`;
+    return refuse(
+      "InvalidFunction",
+      `"call" takes ${length - 1} arguments after the caller, the signature has ${has}`,
+      "call gets the caller, then one argument per parameter",
+    );
+  }
   return { call: call as SyscallFunction<T>, async: isAsync || declared === true };
+}
+
+/** A signature and its function, checked and copied; undefined when there is a problem. */
+export function checkDeclaration<T>(
+  signature: unknown,
+  call: unknown,
+  subject: string | undefined,
+  problems: Problems,
+): Signature & { readonly call: SyscallFunction<T>; readonly async: boolean } | undefined {
+  const checked = checkSignature(signature, subject, problems);
+  const callable = problems.attempt(subject, (refuse) => {
+    const declared = isObject(signature) ? own(signature, "async") : undefined;
+    return checkFunction<T>(call, declared, checked?.params.length, refuse);
+  });
+  return checked && callable && { ...checked, ...callable };
 }
 
 /** Checks and copies an intrinsic of a function with the given signature. */
@@ -267,19 +314,22 @@ function checkFlow(ops: readonly number[], body: readonly IntrinsicInstruction[]
   }
 }
 
+/** How a plugin file looks. */
+export const PLUGIN_HINT = "a plugin file has `export default defineSyscalls({ module, functions })`";
+
 /** A plugin whose outer shape is checked: a module name and named declarations. */
 export interface PluginShape {
   /** Module part of the import names. */
   readonly module: string;
   /** Its own name, when it has one. */
   readonly name: string | undefined;
-  /** Its functions, not checked yet. */
-  readonly functions: readonly (readonly [name: string, declaration: object])[];
+  /** Its functions, neither read nor checked yet. */
+  readonly functions: readonly (readonly [name: string, declaration: () => unknown])[];
 }
 
 /** Checks the shape of a plugin, or of a module namespace whose default export is one. */
 export function checkPlugin(value: unknown, refuse: Refuse): PluginShape {
-  const hint = "a plugin file has `export default defineSyscalls({ module, functions })`";
+  const hint = PLUGIN_HINT;
   if (!isObject(value)) {
     return refuse("InvalidPlugin", `a plugin must be an object, not ${kindOf(value)}`, hint);
   }
@@ -291,6 +341,7 @@ export function checkPlugin(value: unknown, refuse: Refuse): PluginShape {
     }
     plugin = exported;
   }
+  checkKeys(plugin, ["module", "name", "functions"], refuse);
   if (!Object.hasOwn(plugin, "functions")) {
     return refuse("InvalidPlugin", `it has neither "functions" nor a default export that has them`, hint);
   }
@@ -301,14 +352,10 @@ export function checkPlugin(value: unknown, refuse: Refuse): PluginShape {
   if (!isObject(functions)) {
     return refuse("InvalidPlugin", `"functions" must be an object, not ${kindOf(functions)}`, hint);
   }
-  const declarations = Object.keys(functions).map((key): readonly [string, object] => {
-    const declaration = own(functions, key);
-    if (isObject(declaration)) return [key, declaration];
-    return refuse(
-      "InvalidPlugin",
-      `function ${quoteName(key)} must be an object, not ${kindOf(declaration)}`,
-      hint,
-    );
-  });
-  return { module, name: name as string | undefined, functions: declarations };
+  const names = Object.keys(functions);
+  return {
+    module,
+    name: name as string | undefined,
+    functions: names.map((name) => [name, () => own(functions, name)]),
+  };
 }

@@ -1,27 +1,30 @@
 /**
- * The import linker: what the host offers to guests. It takes host functions and plugins, checks
- * and freezes them, finds them by import name (for the compiler) and by index (for the machine), and
- * compares the imports of a module with them. It runs nothing.
+ * The import linker: what the host offers to guests. It takes host functions and plugins, has them
+ * checked and frozen, and finds them by import name (for the compiler) and by index (for the
+ * machine). It runs nothing, and knows no modules: see `link.ts`.
  *
  * @module
  */
 
-import { LinkError, PluginError } from "../error.ts";
-import type { FunctionType } from "../isa/module.ts";
-import { nearest, quoteName } from "../isa/nearest.ts";
+import { PluginError } from "../error.ts";
+import { quoteName } from "../isa/nearest.ts";
 import {
-  checkFunction,
+  checkDeclaration,
   checkIntrinsic,
   checkName,
   checkPlugin,
   checkSignature,
-  guarded,
+  importLabel,
+  isObject,
+  kindOf,
   own,
-  refusal,
+  PLUGIN_HINT,
 } from "./declaration.ts";
 import { importPlugin, type LoadOptions } from "./load.ts";
 import type { Intrinsic, Syscall, SyscallPlugin, SyscallSignature, TypedSyscallFunction } from "./plugin.ts";
+import { guarded, Problems } from "./problem.ts";
 
+export { checkImports, type WantedFunction } from "./link.ts";
 export type { LoadOptions } from "./load.ts";
 export type { Syscall } from "./plugin.ts";
 
@@ -55,18 +58,15 @@ export class ImportLinker<T = unknown> {
     signature: Signature,
     call: TypedSyscallFunction<T, Signature["params"], Signature["results"]>,
   ): this {
-    const syscall = guarded(`define host function ${label(module, name)}`, (refuse): Syscall<T> => {
-      const checked = checkSignature(signature, refuse);
-      return Object.freeze({
-        module: checkName(module, "import module", refuse),
-        name: checkName(name, "import name", refuse),
-        ...checked,
-        ...checkFunction<T>(call, own(signature, "async"), refuse),
-        intrinsic: undefined,
-        plugin: "define()",
-      });
-    });
-    return this.#register([syscall], `define host function ${label(module, name)}`);
+    const doing = `define host function ${importLabel(module, name)}`;
+    const problems = new Problems();
+    problems.attempt(undefined, (refuse) => checkName(module, "import module", refuse));
+    problems.attempt(undefined, (refuse) => checkName(name, "import name", refuse));
+    const checked = checkDeclaration<T>(signature, call, undefined, problems);
+    const syscalls = checked === undefined
+      ? []
+      : [Object.freeze({ module, name, ...checked, intrinsic: undefined, plugin: "define()" })];
+    return this.#register(syscalls, doing, problems);
   }
 
   /**
@@ -78,22 +78,32 @@ export class ImportLinker<T = unknown> {
    * @throws {PluginError} when the declaration is wrong, or the name or index is taken.
    */
   intrinsic(module: string, name: string, signature: SyscallSignature, intrinsic: Intrinsic): this {
-    const doing = `define intrinsic ${label(module, name)}`;
-    const syscall = guarded(doing, (refuse): Syscall<T> => {
-      const checked = checkSignature(signature, refuse);
+    const doing = `define intrinsic ${importLabel(module, name)}`;
+    const problems = new Problems();
+    problems.attempt(undefined, (refuse) => checkName(module, "import module", refuse));
+    problems.attempt(undefined, (refuse) => checkName(name, "import name", refuse));
+    const checked = checkSignature(signature, undefined, problems);
+    const replacement = checked && problems.attempt(undefined, (refuse) => {
       if (checked.fuel !== undefined) refuse("InvalidFuel", "an intrinsic has no fuel of its own");
-      return Object.freeze({
-        module: checkName(module, "import module", refuse),
-        name: checkName(name, "import name", refuse),
-        ...checked,
-        intrinsic: checkIntrinsic(intrinsic, checked, refuse),
-        // Only code that was compiled with another linker, or by hand, can get here.
-        call: () => refusal(`call ${label(module, name)}`)("IntrinsicCalled", "it is an intrinsic"),
-        plugin: "intrinsic()",
-        async: false,
-      });
+      return checkIntrinsic(intrinsic, checked, refuse);
     });
-    return this.#register([syscall], doing);
+    if (checked === undefined || replacement === undefined) return this.#register([], doing, problems);
+    const syscall: Syscall<T> = Object.freeze({
+      module,
+      name,
+      ...checked,
+      intrinsic: replacement,
+      // Only code that was compiled with another linker, or by hand, can get here.
+      call() {
+        throw new PluginError(
+          "IntrinsicCalled",
+          `Cannot call ${importLabel(module, name)}: it is an intrinsic`,
+        );
+      },
+      plugin: "intrinsic()",
+      async: false,
+    });
+    return this.#register([syscall], doing, problems);
   }
 
   /**
@@ -139,45 +149,55 @@ export class ImportLinker<T = unknown> {
     const shape = guarded(doing, (refuse) => checkPlugin(plugin, refuse));
     const plugged = quoteName(shape.name ?? file ?? shape.module);
     doing = `use plugin ${plugged}`;
-    const syscalls = shape.functions.map(([name, declaration]) =>
-      guarded(`${doing}: function ${label(shape.module, name)}`, (refuse): Syscall<T> => {
-        return Object.freeze({
-          module: shape.module,
-          name: checkName(name, "import name", refuse),
-          ...checkSignature(declaration, refuse),
-          ...checkFunction<T>(own(declaration, "call"), own(declaration, "async"), refuse),
-          intrinsic: undefined,
-          plugin: `plugin ${plugged}`,
-        });
-      })
-    );
-    return this.#register(syscalls, doing);
+    const problems = new Problems();
+    const syscalls: Syscall<T>[] = [];
+    for (const [name, read] of shape.functions) {
+      const subject = `function ${importLabel(shape.module, name)}`;
+      problems.attempt(subject, (refuse) => checkName(name, "import name", refuse));
+      const declaration = problems.attempt(subject, (refuse) => {
+        const declaration = read();
+        if (isObject(declaration)) return { declaration, call: own(declaration, "call") };
+        return refuse("InvalidPlugin", `it must be an object, not ${kindOf(declaration)}`, PLUGIN_HINT);
+      });
+      if (declaration === undefined) continue;
+      const checked = checkDeclaration<T>(declaration.declaration, declaration.call, subject, problems);
+      if (checked === undefined) continue;
+      syscalls.push(Object.freeze({
+        module: shape.module,
+        name,
+        ...checked,
+        intrinsic: undefined,
+        plugin: `plugin ${plugged}`,
+      }));
+    }
+    return this.#register(syscalls, doing, problems);
   }
 
-  /** Adds all or nothing. */
-  #register(syscalls: readonly Syscall<T>[], doing: string): this {
-    const refuse = (why: string, hint: string): never => {
-      throw new PluginError("DuplicateSyscall", `Cannot ${doing}: ${why}`, { hint });
-    };
+  /** Adds all or nothing: nothing when there are problems, of the declarations or among their names and indices. */
+  #register(syscalls: readonly Syscall<T>[], doing: string, problems: Problems): this {
     const indices = new Map<number, Syscall<T>>();
     for (const syscall of syscalls) {
       const named = this.resolve(syscall.module, syscall.name);
       if (named !== undefined) {
-        refuse(
-          `${label(named.module, named.name)} is already declared by ${named.plugin}`,
+        problems.add(
+          "DuplicateSyscall",
+          `${importLabel(named.module, named.name)} is already declared by ${named.plugin}`,
           "every import name can be declared once",
         );
+        continue;
       }
       const indexed = this.#byIndex.get(syscall.index) ?? indices.get(syscall.index);
       if (indexed !== undefined) {
-        refuse(
-          `index ${syscall.index} of ${label(syscall.module, syscall.name)} is already taken by ` +
-            `${label(indexed.module, indexed.name)} of ${indexed.plugin}`,
+        problems.add(
+          "DuplicateSyscall",
+          `index ${syscall.index} of ${importLabel(syscall.module, syscall.name)} is already taken by ` +
+            `${importLabel(indexed.module, indexed.name)} of ${indexed.plugin}`,
           "the code calls a function by its index, so each needs its own",
         );
       }
       indices.set(syscall.index, syscall);
     }
+    problems.report(doing);
     for (const syscall of syscalls) {
       let names = this.#byName.get(syscall.module);
       if (names === undefined) this.#byName.set(syscall.module, names = new Map());
@@ -186,99 +206,6 @@ export class ImportLinker<T = unknown> {
     }
     return this;
   }
-}
-
-/** A function as a module wants it. */
-export interface WantedFunction extends FunctionType {
-  /** Module part of the import name. */
-  readonly module: string;
-  /** Name part of the import name. */
-  readonly name: string;
-}
-
-/** Problems that one message lists; only a hostile module has more. */
-const LISTED_PROBLEMS = 1000;
-
-/** Problems for which nearest names are looked up: the search takes time. */
-const SUGGESTED_PROBLEMS = 100;
-
-/**
- * Compares the imported functions of a module with what a linker offers.
- *
- * @param what names the module in the message, such as "module" or "app.wasm".
- * @throws {LinkError} one error that lists everything that does not match: `UnresolvedImportFunction`
- * when a function is unknown, else `MalformedImportFunctionType`.
- */
-export function checkImports(
-  imports: readonly WantedFunction[],
-  // deno-lint-ignore no-explicit-any -- a linker of any host context
-  linker: ImportLinker<any> | undefined,
-  what: string,
-): void {
-  let text = "", problems = 0, unknown = 0;
-  for (const wanted of imports) {
-    const found = linker?.resolve(wanted.module, wanted.name);
-    if (found !== undefined && sameTypes(found, wanted)) continue;
-    problems++;
-    if (found === undefined) unknown++;
-    if (problems > LISTED_PROBLEMS) continue;
-    text += `\n  ${label(wanted.module, wanted.name)}: `;
-    if (found === undefined) {
-      text += `unknown${
-        linker === undefined || problems > SUGGESTED_PROBLEMS ? "" : suggestion(wanted, linker)
-      }`;
-    } else {
-      text += `signature mismatch: the module wants ${signatureText(wanted)}, ` +
-        `${found.plugin} declares ${signatureText(found)}`;
-    }
-  }
-  if (problems === 0) return;
-  if (problems > LISTED_PROBLEMS) text += `\n  … and ${problems - LISTED_PROBLEMS} more`;
-  const verb = imports.length === 1 ? "import does" : "imports do";
-  throw new LinkError(
-    unknown > 0 ? "UnresolvedImportFunction" : "MalformedImportFunctionType",
-    `Cannot link ${what}: ${problems} of ${imports.length} ${verb} not match${text}`,
-    { hint: linkHint(linker, unknown) },
-  );
-}
-
-// deno-lint-ignore no-explicit-any -- a linker of any host context
-function linkHint(linker: ImportLinker<any> | undefined, unknown: number): string {
-  if (linker === undefined) {
-    return "no linker was given; pass { linker } with the functions the module imports";
-  }
-  if (unknown > 0) return "declare the missing functions with linker.define() or linker.use(plugin)";
-  return "change the declared params and results, or use the plugin version the module was built for";
-}
-
-/** What the module may have meant: a near name in the same import module, else the name in another one. */
-// deno-lint-ignore no-explicit-any -- a linker of any host context
-function suggestion(wanted: WantedFunction, linker: ImportLinker<any>): string {
-  const entries = linker.entries();
-  const near = nearest(wanted.name, entries.filter((e) => e.module === wanted.module).map((e) => e.name));
-  if (near !== undefined) {
-    return `; did you mean ${quoteName(near)} (${linker.resolve(wanted.module, near)!.plugin})?`;
-  }
-  const same = entries.filter((entry) => entry.name === wanted.name);
-  const module = nearest(wanted.module, same.map((entry) => entry.module)) ?? same[0]?.module;
-  if (module === undefined) return "";
-  return `; did you mean ${label(module, wanted.name)} (${linker.resolve(module, wanted.name)!.plugin})?`;
-}
-
-function sameTypes(a: FunctionType, b: FunctionType): boolean {
-  return a.params.length === b.params.length && a.results.length === b.results.length &&
-    a.params.every((type, position) => type === b.params[position]) &&
-    a.results.every((type, position) => type === b.results[position]);
-}
-
-function signatureText(type: FunctionType): string {
-  return `(${type.params.join(", ")}) -> (${type.results.join(", ")})`;
-}
-
-/** An import name in a message. What is not a string is reported by the check that follows. */
-function label(module: unknown, name: unknown): string {
-  const part = (value: unknown) => typeof value === "string" ? quoteName(value) : "?";
-  return `${part(module)}.${part(name)}`;
 }
 
 /** Order of code points, which is also that of UTF-8 bytes; `<` would put U+E000 … U+FFFF last. */

@@ -30,6 +30,10 @@ export function drive<T>(machine: Machine, store: RwasmStore<T>): Ending {
       case Exit.Fuel:
         if (!chargeHere(machine)) return OUT_OF_FUEL;
         break;
+      case Exit.Uncharged:
+        if (mustCharge(machine)) return uncharged(machine);
+        machine.fuel.uncharged = 0;
+        break;
       case Exit.Syscall: {
         const ending = performSyscall(machine, store);
         if (ending !== undefined) return ending;
@@ -43,6 +47,23 @@ function trapEnding(code: number): Ending {
   if (code === TrapCode.ExecutionHalted) return HALT;
   if (code === TrapCode.InterruptionCalled) return INTERRUPTED;
   return { kind: "trap", cause: { code: trapName(code) } };
+}
+
+/** Whether fuel bounds the run, unless the code does without charges on purpose. */
+function mustCharge({ fuel, module }: Machine): boolean {
+  return fuel.bounded && (module.info === undefined || module.info.metered);
+}
+
+/** Ends a loop that no charge would ever end. */
+function uncharged({ mostUncharged }: Machine): Ending {
+  return {
+    kind: "trap",
+    cause: {
+      code: "OutOfFuel",
+      detail: `${mostUncharged} backward branches and calls without a charge`,
+      hint: "the module is not metered: compile it with consumeFuel, or run it without a fuelLimit",
+    },
+  };
 }
 
 /** Performs the charge at `machine.pc` and steps behind it; false, and nothing done, when the limit forbids it. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { LinkError, UsageError, VerifyError } from "../error.ts";
+import { LinkError, Trap, UsageError, VerifyError } from "../error.ts";
 import {
   type FunctionType,
   type GlobalExport,
@@ -15,6 +15,7 @@ import {
   type ValueType,
 } from "../isa/module.ts";
 import { nearest, quoteName } from "../isa/nearest.ts";
+import { MAX_NESTED_RUNS } from "../limits.ts";
 import { checkImports } from "../plugin/linker.ts";
 import type { Value } from "../plugin/plugin.ts";
 import { drive } from "./drive.ts";
@@ -38,6 +39,8 @@ import {
 export interface ExecutorOptions {
   /** Which engine runs the code; default "auto". There is one engine, so all three mean the interpreter. */
   readonly engine?: "interpreter" | "native" | "auto" | undefined;
+  /** @internal Called with the state of a new instance before its code runs, to put host objects into it. */
+  readonly prepare?: ((machine: Machine) => void) | undefined;
 }
 
 const ENGINES: readonly unknown[] = ["interpreter", "native", "auto"];
@@ -92,6 +95,8 @@ export class RwasmExecutor<T = undefined> {
   readonly module: RwasmModule;
   /** The store it runs on. */
   readonly store: RwasmStore<T>;
+  /** What the options say about new instances. */
+  readonly #prepare: ((machine: Machine) => void) | undefined;
   /** State of the instance; undefined before it exists. */
   #machine: Machine | undefined = undefined;
 
@@ -113,14 +118,7 @@ export class RwasmExecutor<T = undefined> {
         "compile() makes one from Wasm, RwasmModule.decode() from .rwasm bytes",
       );
     }
-    const engine = options.engine ?? "auto";
-    if (!ENGINES.includes(engine)) {
-      refuse(
-        "UnknownEngine",
-        `engine is ${foundText(engine)}`,
-        'the engines are "interpreter", "native" and "auto"',
-      );
-    }
+    checkEngine(options.engine);
     if (module.opcodes.length !== module.immediates.length) {
       throw new VerifyError("InvalidCode", "Cannot run the module: it has not one immediate per opcode");
     }
@@ -134,6 +132,7 @@ export class RwasmExecutor<T = undefined> {
     if (module.info !== undefined) checkLinks(module.info, store);
     this.store = store;
     this.module = module;
+    this.#prepare = options.prepare;
   }
 
   /**
@@ -189,6 +188,31 @@ export class RwasmExecutor<T = undefined> {
     }
     const checked = checkValues(what, "parameter", found.params, params, found);
     return this.#enter({ pc: info.functionStarts[found.index]!, params: checked, type: found });
+  }
+
+  /**
+   * @internal Runs any function of a compiled and instantiated module by its Wasm index, with values
+   * that fit its type. Host functions may call it: the run they interrupt then waits on stacks of its
+   * own. Nothing in it may pause.
+   */
+  callFunction(index: number, params: readonly Value[]): Outcome {
+    const { store } = this, info = this.module.info!, machine = store.machine!;
+    const entry = { pc: info.functionStarts[index]!, params, type: info.types[info.functionTypes[index]!]! };
+    if (!store.running) return this.#start(machine, entry);
+    if (store.nesting >= MAX_NESTED_RUNS) {
+      const detail = `${store.nesting} calls of host functions wait for calls of the guest`;
+      return { status: "trap", trap: new Trap("StackOverflow", machine.pc >>> 0, { detail }) };
+    }
+    const outer = machine.suspendOuter(), hostCall = store.hostCall;
+    store.nesting++;
+    try {
+      return this.#start(machine, entry);
+    } finally {
+      store.nesting--;
+      store.running = true;
+      store.hostCall = hostCall;
+      machine.resumeOuter(outer);
+    }
   }
 
   /**
@@ -288,19 +312,21 @@ export class RwasmExecutor<T = undefined> {
   #instantiate(then: Entry | undefined): Outcome {
     const { store, module } = this;
     const machine = new Machine(module, store.limits, store.fuel);
+    this.#prepare?.(machine);
     const previous = store.machine;
     store.machine = machine;
     const run: Run = { machine, results: [], initializing: true, previous, then };
     // Modules of old releases have their initialization in the entry point.
     if (module.sourcePc === 0) return this.#end(run, { kind: "done" });
-    machine.start(0);
+    this.#begin(machine, 0);
     return this.#go(run);
   }
 
   #enter(entry: Entry): Outcome {
-    const machine = this.#machine;
-    if (machine === undefined) return this.#instantiate(entry);
-    const { pc, params, type } = entry;
+    return this.#machine === undefined ? this.#instantiate(entry) : this.#start(this.#machine, entry);
+  }
+
+  #start(machine: Machine, { pc, params, type }: Entry): Outcome {
     const run: Run = {
       machine,
       results: type.results,
@@ -308,13 +334,20 @@ export class RwasmExecutor<T = undefined> {
       previous: undefined,
       then: undefined,
     };
-    machine.start(pc);
+    this.#begin(machine, pc);
     if (pc < this.module.length && !push(machine, type.params, params)) {
       const detail = `no room for ${slotsOfAll(type.params)} parameter slots`;
       const hint = `limits.stackSlots is ${this.store.limits.stackSlots}`;
       return this.#end(run, { kind: "trap", cause: { code: "StackOverflow", detail, hint } });
     }
     return this.#go(run);
+  }
+
+  /** Sets a machine to the start of a run. */
+  #begin(machine: Machine, pc: number): void {
+    machine.start(pc);
+    // A run that a host function starts is part of the one that waits for it.
+    if (this.store.nesting === 0) this.store.fuel.uncharged = 0;
   }
 
   #go(run: Run): Outcome {
@@ -363,6 +396,20 @@ export class RwasmExecutor<T = undefined> {
     if (run.initializing) this.store.machine = run.previous;
     return { status: "trap", trap };
   }
+}
+
+/**
+ * Checks the name of an engine; undefined is the default one.
+ *
+ * @throws {UsageError} `UnknownEngine`.
+ */
+export function checkEngine(engine: unknown): void {
+  if (engine === undefined || ENGINES.includes(engine)) return;
+  refuse(
+    "UnknownEngine",
+    `engine is ${foundText(engine)}`,
+    'the engines are "interpreter", "native" and "auto"',
+  );
 }
 
 function refuse(code: string, why: string, hint?: string): never {

@@ -42,6 +42,8 @@ export class FuelMeter {
   limit: bigint | undefined;
   /** What the loop has left of its slice; the loop takes it and writes it back when it stops. */
   slice = 0;
+  /** Backward branches and calls of the loop since the last charge that was not 0. */
+  uncharged = 0;
   /** Consumption without that of the current slice. */
   #settled = 0n;
   /** Size of the slice when it was handed out. */
@@ -65,11 +67,17 @@ export class FuelMeter {
     return consumed < this.limit ? this.limit - consumed : 0n;
   }
 
+  /** Whether there is a limit that can be reached: a counter that saturates at its limit never passes it. */
+  get bounded(): boolean {
+    return this.limit !== undefined && this.limit !== MAX_FUEL;
+  }
+
   /** Charges an amount if the limit allows it, else charges nothing and says false. */
   tryCharge(amount: bigint): boolean {
     const consumed = saturate(this.consumed() + amount);
     if (this.limit !== undefined && consumed > this.limit) return false;
     this.#settled = consumed;
+    if (amount > 0n) this.uncharged = 0;
     this.#refill();
     return true;
   }
@@ -78,13 +86,20 @@ export class FuelMeter {
   reset(limit: bigint | undefined): void {
     this.limit = limit;
     this.#settled = 0n;
+    this.uncharged = 0;
+    this.#refill();
+  }
+
+  /** Raises the limit by an amount, keeping what was consumed; nothing when unbounded. */
+  raise(amount: bigint): void {
+    if (this.limit === undefined) return;
+    this.#settled = this.consumed();
+    this.limit = saturate(this.limit + amount);
     this.#refill();
   }
 
   #refill(): void {
-    // A counter that saturates at its limit never passes it: the largest limit is none.
-    const bounded = this.limit !== undefined && this.limit !== MAX_FUEL;
-    const left = bounded ? this.limit! - this.#settled : BigInt(SLICE);
+    const left = this.bounded ? this.limit! - this.#settled : BigInt(SLICE);
     this.slice = left < BigInt(SLICE) ? Number(left) : SLICE;
     this.#handedOut = this.slice;
   }

@@ -7,7 +7,13 @@
  */
 
 import type { RwasmModule } from "../isa/module.ts";
-import { INITIAL_STACK_CAPACITY, type Limits, STACK_HEADROOM } from "../limits.ts";
+import {
+  INITIAL_STACK_CAPACITY,
+  type Limits,
+  MOST_UNCHARGED_JUMPS,
+  STACK_HEADROOM,
+  UNCHARGED_JUMPS_PER_INSTRUCTION,
+} from "../limits.ts";
 import type { FuelMeter } from "./fuel.ts";
 import { LinearMemory } from "./memory.ts";
 import { Tables } from "./table.ts";
@@ -18,8 +24,26 @@ const FIRST_STACK_CELLS = 1024;
 /** Cells the call stack is first allocated with; a tuning number without effect on behavior. */
 const FIRST_CALL_CELLS = 64;
 
+/** Stacks of nested runs that are kept for the next one; a tuning number without effect on behavior. */
+const KEPT_STACKS = 4;
+
 const NO_DATA = new Uint8Array(0);
 const NO_ELEMENTS = new Uint32Array(0);
+
+/** What a run needs to go on after another one has used its machine. */
+export type OuterRun = Pick<
+  Machine,
+  | "pc"
+  | "sp"
+  | "depth"
+  | "capacity"
+  | "stack"
+  | "floats"
+  | "view"
+  | "calls"
+  | "signature"
+  | "signaturePending"
+>;
 
 /** The state of one instance. */
 export class Machine {
@@ -29,6 +53,8 @@ export class Machine {
   readonly limits: Limits;
   /** The fuel counter of the store. */
   readonly fuel: FuelMeter;
+  /** Backward branches and calls after which the loop stops when nothing was charged meanwhile; at most 2^30. */
+  readonly mostUncharged: number;
 
   /** Next instruction; any int32, an index outside of the code traps. */
   pc = 0;
@@ -69,11 +95,18 @@ export class Machine {
   /** Number of the trap (`TrapCode`) the loop last stopped with. */
   trap = 0;
 
+  /** Stacks of nested runs that ended, for the next one. */
+  readonly #spare: Pick<Machine, "stack" | "floats" | "view" | "calls">[] = [];
+
   /** A machine that has run nothing: no memory, no tables, every global 0. */
   constructor(module: RwasmModule, limits: Limits, fuel: FuelMeter) {
     this.module = module;
     this.limits = limits;
     this.fuel = fuel;
+    this.mostUncharged = Math.min(
+      2 ** 30,
+      Math.max(MOST_UNCHARGED_JUMPS, UNCHARGED_JUMPS_PER_INSTRUCTION * module.length),
+    );
     this.window = limits.stackSlots + STACK_HEADROOM;
     this.tables = new Tables(limits.tables, limits.tableElements);
     this.memory = new LinearMemory(limits.memoryPages);
@@ -85,6 +118,28 @@ export class Machine {
     this.sp = 0;
     this.depth = 0;
     this.capacity = INITIAL_STACK_CAPACITY;
+  }
+
+  /**
+   * Sets both stacks aside and gives the machine empty ones, for a run that a host function starts
+   * while this one waits for it. {@link resumeOuter} undoes it.
+   */
+  suspendOuter(): OuterRun {
+    const { pc, sp, depth, capacity, stack, floats, view, calls, signature, signaturePending } = this;
+    const spare = this.#spare.pop();
+    this.stack = spare?.stack ?? new Int32Array(0);
+    this.floats = spare?.floats ?? new Float32Array(0);
+    this.view = spare?.view ?? new DataView(this.stack.buffer);
+    this.calls = spare?.calls ?? new Int32Array(0);
+    this.signaturePending = false;
+    return { pc, sp, depth, capacity, stack, floats, view, calls, signature, signaturePending };
+  }
+
+  /** Goes back to the stacks of the outer run. */
+  resumeOuter(outer: OuterRun): void {
+    const { stack, floats, view, calls } = this;
+    if (this.#spare.length < KEPT_STACKS) this.#spare.push({ stack, floats, view, calls });
+    Object.assign(this, outer);
   }
 
   /** Makes `slots` more cells addressable; false when that would pass the window. */

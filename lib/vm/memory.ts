@@ -50,11 +50,29 @@ export class LinearMemory {
       this.refusedPages = old + delta; // the host has no memory left
       return -1;
     }
-    // Growing detaches the old buffer, so both views must be made anew.
-    this.bytes = new Uint8Array(this.host.buffer as ArrayBuffer);
-    this.view = new DataView(this.host.buffer as ArrayBuffer);
-    this.pages = old + delta;
+    this.#renew();
     return old;
+  }
+
+  /** Makes a memory object of the host, which nothing else may have set before, the memory. */
+  adopt(host: WebAssembly.Memory): void {
+    this.host = host;
+    this.#renew();
+  }
+
+  /** Notices that the host's memory object was grown behind this one's back. */
+  refresh(): void {
+    // A detached buffer has length 0. A memory without pages cannot tell, so it looks.
+    if (this.bytes.length === this.pages * PAGE_BYTES && this.pages !== 0) return;
+    if (this.host !== undefined) this.#renew();
+  }
+
+  /** Growing detaches the old buffer, so both views must be made anew. */
+  #renew(): void {
+    const buffer = this.host!.buffer as ArrayBuffer;
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.pages = buffer.byteLength / PAGE_BYTES;
   }
 
   /** Size in bytes. */

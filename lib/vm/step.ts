@@ -23,6 +23,10 @@ export enum Exit {
   Fuel,
   /** A syscall at `machine.pc`; its arguments are on the stack. */
   Syscall,
+  /** `machine.pc` is outside of the range to run, and inside of the code. */
+  Left,
+  /** A jump or call at `machine.pc` that would be one more than `machine.mostUncharged` since the last charge. */
+  Uncharged,
 }
 
 /**
@@ -55,32 +59,47 @@ export const enum Op {
 /** Slots each opcode makes the stack higher. */
 const GROWTH = Int8Array.from(POPS, (pops, op) => PUSHES[op]! - pops);
 
+/** A count that reaches the end of any code. */
+const TO_THE_END = 0x7fffffff;
+
 /** Highest trap number an instruction can name. */
 const LAST_TRAP = TrapCode.ExecutionHalted;
 
 /**
  * Runs from `machine.pc` until an {@link Exit}. The state is exact in the machine again when it
  * returns. The caller must have bounded `machine.sp` by `machine.capacity`.
+ *
+ * With a range it also stops as soon as pc is not in `from` … `from + count` − 1. A range of the
+ * instruction at pc alone runs it once, also when it jumps to itself: `run(machine, machine.pc, 1)`
+ * is a single step.
  */
 // Every instruction: the range of pc, the height before and after, then its case. A case that ends
 // in `break` goes on with the next instruction, `continue` has set pc itself, and `break loop` stops
 // before the instruction had any effect, so that a trap can be described from the state.
 // deno-fmt-ignore -- one instruction per line reads as the table it is
-export function run(machine: Machine): Exit {
+export function run(machine: Machine, from = 0, count: number = TO_THE_END): Exit {
   const { module, memory, tables, window, fuel } = machine;
   const { opcodes, immediates } = module;
   const length = opcodes.length, pops = POPS, growth = GROWTH;
   const NAN32 = numeric.F32_NAN, NAN64 = numeric.F64_NAN_HIGH;
   let { pc, sp, depth, capacity, stack, floats, view, calls, globals, signature, signaturePending } = machine;
-  let slice = fuel.slice;
+  let { slice, uncharged } = fuel;
+  const most = machine.mostUncharged;
   // Cells that are both addressable and allocated; beyond it the rare part decides which is missing.
   let room = Math.min(capacity, stack.length);
   let bytes = memory.bytes, words = memory.view, last = bytes.length - 1;
   let op = 0, imm = 0, a = 0, b = 0, x = 0;
   let exit = Exit.Trap, trap = numeric.NO_TRAP;
+  // One instruction is an empty range that may be left once.
+  let once = count === 1 && from === pc;
+  count = once || from >>> 0 >= length ? 0 : Math.min(count, length - from);
 
   loop: for (;;) {
-    if (pc >>> 0 >= length) { trap = TrapCode.UnreachableCodeReached; break; }
+    if ((pc - from) >>> 0 >= count) {
+      if (pc >>> 0 >= length) { trap = TrapCode.UnreachableCodeReached; break; }
+      if (!once) { exit = Exit.Left; break; }
+      once = false;
+    }
     op = opcodes[pc];
     if (sp < pops[op] || sp + growth[op] > room) {
       if (sp < pops[op] || sp + growth[op] > capacity || !machine.growStack(sp + growth[op])) { trap = TrapCode.StackOverflow; break; }
@@ -102,9 +121,20 @@ export function run(machine: Machine): Exit {
         imm = immediates[pc];
         if ((sp - imm) >>> 0 >= sp) { trap = TrapCode.StackOverflow; break loop; }
         stack[sp - imm] = stack[sp - 1]; break;
-      case Op.Br: pc = (pc + immediates[pc]) | 0; continue;
-      case Op.BrIfEqz: if (stack[--sp] === 0) { pc = (pc + immediates[pc]) | 0; continue; } break;
-      case Op.BrIfNez: if (stack[--sp] !== 0) { pc = (pc + immediates[pc]) | 0; continue; } break;
+      case Op.Br:
+        imm = immediates[pc];
+        if (imm <= 0 && ++uncharged > most) { exit = Exit.Uncharged; break loop; }
+        pc = (pc + imm) | 0; continue;
+      case Op.BrIfEqz:
+        if (stack[sp - 1] !== 0) { sp--; break; }
+        imm = immediates[pc];
+        if (imm <= 0 && ++uncharged > most) { exit = Exit.Uncharged; break loop; }
+        sp--; pc = (pc + imm) | 0; continue;
+      case Op.BrIfNez:
+        if (stack[sp - 1] === 0) { sp--; break; }
+        imm = immediates[pc];
+        if (imm <= 0 && ++uncharged > most) { exit = Exit.Uncharged; break loop; }
+        sp--; pc = (pc + imm) | 0; continue;
       case Op.BrTable:
         imm = immediates[pc];
         if (imm === 0) { trap = TrapCode.UnreachableCodeReached; break loop; }
@@ -115,20 +145,27 @@ export function run(machine: Machine): Exit {
       case Op.ConsumeFuel:
         imm = immediates[pc];
         if (imm < 0 || imm > slice) { exit = Exit.Fuel; break loop; }
-        slice -= imm; break;
+        slice -= imm;
+        if (imm !== 0) uncharged = 0;
+        break;
       case Op.ConsumeFuelStack:
         a = stack[sp - 1];
         if (a < 0 || a > slice) { exit = Exit.Fuel; break loop; }
-        slice -= a; sp--; break;
+        slice -= a; sp--;
+        if (a !== 0) uncharged = 0;
+        break;
       case Op.Return:
         if (depth === 0) { exit = Exit.Done; break loop; }
         pc = calls[--depth]; continue;
-      case Op.ReturnCallInternal: pc = immediates[pc]; continue;
+      case Op.ReturnCallInternal:
+        if (++uncharged > most) { exit = Exit.Uncharged; break loop; }
+        pc = immediates[pc]; continue;
       case Op.CallInternal:
         if (depth >= calls.length) {
           if (!machine.growCalls()) { trap = TrapCode.StackOverflow; break loop; }
           calls = machine.calls;
         }
+        if (++uncharged > most) { exit = Exit.Uncharged; break loop; }
         calls[depth++] = pc + 1; pc = immediates[pc]; continue;
       case Op.Call:
       case Op.ReturnCall: exit = Exit.Syscall; break loop;
@@ -146,8 +183,9 @@ export function run(machine: Machine): Exit {
             if (!machine.growCalls()) { trap = TrapCode.StackOverflow; break loop; }
             calls = machine.calls;
           }
-          calls[depth++] = pc + 2;
         }
+        if (++uncharged > most) { exit = Exit.Uncharged; break loop; }
+        if (op === Op.CallIndirect) calls[depth++] = pc + 2;
         signaturePending = true; signature = immediates[pc];
         sp--; pc = b; continue;
       }
@@ -419,5 +457,7 @@ export function run(machine: Machine): Exit {
   machine.signaturePending = signaturePending;
   machine.trap = trap;
   fuel.slice = slice;
+  // What stopped at the bound was not done.
+  fuel.uncharged = exit === Exit.Uncharged ? most : uncharged;
   return exit;
 }

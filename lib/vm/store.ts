@@ -25,6 +25,8 @@ export interface StoreOptions<T> {
   readonly fuelLimit?: bigint | number | undefined;
   /** Bounds of the machine; what is absent is as in `DEFAULT_LIMITS`. */
   readonly limits?: Partial<Limits> | undefined;
+  /** @internal A fuel counter to share with other stores; `fuelLimit` is then not looked at. */
+  readonly fuel?: FuelMeter | undefined;
 }
 
 /**
@@ -60,6 +62,8 @@ export class RwasmStore<T = undefined> {
   hostCall: HostCall<T> | undefined = undefined;
   /** @internal Whether a run is on the host's stack. */
   running = false;
+  /** @internal Runs that wait for a run that one of their host functions started. */
+  nesting = 0;
 
   /**
    * An empty store.
@@ -77,7 +81,8 @@ export class RwasmStore<T = undefined> {
     this.data = data as T;
     this.linker = linker;
     this.limits = resolveLimits(limits);
-    this.fuel = new FuelMeter(fuelLimit === undefined ? undefined : fuelAmount(fuelLimit, "make a store"));
+    this.fuel = options.fuel ??
+      new FuelMeter(fuelLimit === undefined ? undefined : fuelAmount(fuelLimit, "make a store"));
     this.memory = new StoreMemory(this);
   }
 

@@ -253,7 +253,7 @@ function hostError<T>(syscall: Syscall<T>, error: unknown): Ending {
 /** What was thrown, in one line; anything can be thrown, also what throws when it is looked at. */
 function errorText(error: unknown): string {
   try {
-    if (error instanceof RwasmError) return quoteName(error.shortMessage);
+    if (error instanceof RwasmError) return quoteName(error.shortMessage.split("\n", 1)[0]!);
     return error instanceof Error ? quoteName(`${error.name}: ${error.message}`) : foundText(error);
   } catch {
     return "something that cannot be described";

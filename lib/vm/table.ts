@@ -11,10 +11,17 @@ export class Table {
   elements: Int32Array = new Int32Array(0);
   /** How many elements there are. */
   length = 0;
+  /** Most elements it may have. */
+  limit: number;
+
+  /** An empty table. */
+  constructor(limit: number) {
+    this.limit = limit;
+  }
 }
 
 /** What an index reads as at which no table has grown. Never written to. */
-const EMPTY = new Table();
+const EMPTY = new Table(0);
 
 /** The tables of a machine. */
 export class Tables {
@@ -54,7 +61,7 @@ export class Tables {
     const table = this.at(index);
     const length = table.length;
     if (delta === 0) return length;
-    if (length + delta > this.#elementLimit) return -1;
+    if (length + delta > (table === EMPTY ? this.#elementLimit : table.limit)) return -1;
     if (table === EMPTY && this.list.length >= this.#tableLimit) return -1;
     try {
       this.#extend(table === EMPTY ? this.#create(index) : table, length + delta, init);
@@ -64,13 +71,23 @@ export class Tables {
     return length;
   }
 
+  /**
+   * Makes an empty table at an index at which none has grown, with a bound of its own; false when
+   * there are as many tables as may be.
+   */
+  adopt(index: number, limit: number): boolean {
+    if (this.list.length >= this.#tableLimit) return false;
+    this.#create(index).limit = Math.min(limit, this.#elementLimit);
+    return true;
+  }
+
   #create(index: number): Table {
     if (index >= this.#positions.length) {
       const positions = new Int32Array(Math.max(index + 1, 2 * this.#positions.length));
       positions.set(this.#positions);
       this.#positions = positions;
     }
-    const table = new Table();
+    const table = new Table(this.#elementLimit);
     this.list.push(table);
     this.#positions[index] = this.list.length;
     return table;
@@ -78,7 +95,7 @@ export class Tables {
 
   #extend(table: Table, length: number, init: number): void {
     if (length > table.elements.length) {
-      const room = Math.min(this.#elementLimit, Math.max(length, 2 * table.elements.length));
+      const room = Math.min(table.limit, Math.max(length, 2 * table.elements.length));
       const elements = new Int32Array(room);
       elements.set(table.elements);
       table.elements = elements;

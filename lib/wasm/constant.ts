@@ -61,6 +61,16 @@ export function readReferenceType(reader: Reader, fail: Fail): number {
   return byte;
 }
 
+/** Reads the type of `ref.null`. Fails with `MalformedType` or `UnsupportedProposal`. */
+export function readNullType(reader: Reader, fail: Fail): number {
+  const byte = reader.peek();
+  // Not negative as s33, so an index into the type section: null of a concrete type.
+  if ((byte >= 0 && byte < 0x40) || byte >= 0x80) {
+    refuseProposal(fail, "typed function references", "ref.null with a type index", reader.position);
+  }
+  return readReferenceType(reader, fail);
+}
+
 /**
  * Reads a constant expression up to and with its `end`. Fails with `ConstantExpressionRequired` at
  * an operator that constant expressions do not have.
@@ -89,7 +99,7 @@ export function skipConstant(reader: Reader, fail: Fail): void {
         reader.skip(8);
         break;
       case 0xd0: // ref.null
-        readReferenceType(reader, fail);
+        readNullType(reader, fail);
         break;
       case 0x6a: // i32.add
       case 0x6b: // i32.sub

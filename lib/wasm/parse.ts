@@ -19,7 +19,7 @@ import {
   MAX_SIGNATURE,
   MAX_TABLES,
 } from "./bounds.ts";
-import { readReferenceType, readValueType, refuseProposal, skipConstant } from "./constant.ts";
+import { readNullType, readReferenceType, readValueType, refuseProposal, skipConstant } from "./constant.ts";
 import {
   type ByteRange,
   type CustomSection,
@@ -447,7 +447,7 @@ class Parser {
         case 0xd0: // ref.null
           reader.skip(1);
           items[index] = NULL_ITEM;
-          if (readReferenceType(reader, fail) !== type) this.#itemType(type, offset);
+          if (readNullType(reader, fail) !== type) this.#itemType(type, offset);
           break;
         case 0xd2: // ref.func
           reader.skip(1);

@@ -8,7 +8,7 @@
 
 import { type Fail, Reader } from "../bytes/reader.ts";
 import { ValidationError } from "../error.ts";
-import { readReferenceType, readValueType, refuseOperator, refuseProposal } from "./constant.ts";
+import { readNullType, readValueType, refuseOperator, refuseProposal } from "./constant.ts";
 import { Locals } from "./locals.ts";
 import { EXTERNREF, F32, F64, FUNCREF, I32, I64, typeName, type WasmModule } from "./module.ts";
 import { operatorName, OPERATORS, SHAPES } from "./opcode.ts";
@@ -396,7 +396,7 @@ export class BodyValidator {
     const reader = this.#reader, module = this.#module, stack = this.#stack;
     switch (code) {
       case 0xd0: // ref.null
-        return stack.push(readReferenceType(reader, this.#fail));
+        return stack.push(readNullType(reader, this.#fail));
       case 0xd1: { // ref.is_null
         const type = stack.popAny();
         if (type !== ANY && type > FUNCREF) this.#mismatch("a reference", typeName(type));

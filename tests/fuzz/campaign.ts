@@ -2,7 +2,8 @@
  * Feeds mutated Wasm and `.rwasm` bytes to the public API. Whatever the bytes, there is either a
  * typed error or a module; whatever the module, every run ends, within its fuel and in time, in an
  * outcome. More is checked where an oracle is at hand: V8 must accept every Wasm that is accepted
- * here, and refuse what is invalid here but for proposals; encode and decode must be inverse, and the counting copy of a module must end like it.
+ * here, run it to the same end, and refuse what is invalid here but for proposals; encode and decode
+ * must be inverse; the counting copy of a module must end like it.
  *
  * @module
  */
@@ -26,6 +27,7 @@ import { Op } from "../../lib/isa/opcode.ts";
 import { countingCopy, WITH_PAYLOAD } from "../counting_copy.ts";
 import { Random } from "../harness.ts";
 import { mutate } from "./mutate.ts";
+import { Twin } from "./twin.ts";
 
 /** Longest time, in milliseconds, that one input may take. */
 const MOST_MILLISECONDS = 250;
@@ -43,6 +45,8 @@ export interface Report {
   accepted: number;
   /** Runs, by how they ended. */
   readonly endings: Record<string, number>;
+  /** Modules that the oracle, V8 or the counting copy, ran with the same results, traps and memory to the end. */
+  compared: number;
   /** Milliseconds of the slowest input. */
   slowest: number;
   /** Broken promises; empty when all is well. */
@@ -64,7 +68,7 @@ export interface RwasmInput {
 
 /** Runs `count` mutations; number i depends on the seed and i only, so `only` repeats one of them. */
 export function campaign(target: Target, count: number, seed: number, only?: number): Report {
-  const report: Report = { refused: 0, accepted: 0, endings: {}, slowest: 0, failures: [] };
+  const report: Report = { refused: 0, accepted: 0, endings: {}, compared: 0, slowest: 0, failures: [] };
   for (let i = only ?? 0; i < (only === undefined ? count : only + 1); i++) {
     const attempt = (): number => {
       const random = new Random(Math.imul(seed, 0x9e3779b1) + i);
@@ -90,9 +94,9 @@ export function campaign(target: Target, count: number, seed: number, only?: num
 }
 
 /** A report in words. */
-export function describe(name: string, { refused, accepted, endings, slowest }: Report): string {
+export function describe(name: string, { refused, accepted, endings, compared, slowest }: Report): string {
   const ended = Object.entries(endings).sort().map(([ending, count]) => `${ending} ${count}`).join(", ");
-  return `${name}: ${refused} refused, ${accepted} accepted, slowest ${
+  return `${name}: ${refused} refused, ${accepted} accepted, ${compared} equal to their oracle, slowest ${
     slowest.toFixed(1)
   } ms; runs: ${ended}`;
 }
@@ -157,7 +161,7 @@ export function wasmTarget(corpus: readonly Uint8Array[]): Target {
     feed(bytes, _base, random, report) {
       let module: RwasmModule;
       try {
-        module = compile(bytes, { linker, limits: LIMITS });
+        module = compile(bytes, { linker });
       } catch (error) {
         expectTyped(error, [ValidationError, CompileError, LinkError]);
         const proposal = error instanceof ValidationError &&
@@ -172,12 +176,15 @@ export function wasmTarget(corpus: readonly Uint8Array[]): Target {
       }
       const encoded = module.encode();
       expectEqual(RwasmModule.decode(encoded).encode(), encoded, "encode after decode");
-      const store = new RwasmStore({ linker, fuelLimit: FUEL, limits: LIMITS });
+      const store = new RwasmStore({ linker, fuelLimit: FUEL });
       const executor = new RwasmExecutor(store, module);
-      if (note(executor.instantiate(), report) !== "done") return;
+      const instantiated = executor.instantiate();
+      const twin = hasWideArithmetic(bytes) ? undefined : Twin.instantiate(bytes, instantiated);
+      if (note(instantiated, report) !== "done") return;
       for (const { name, params } of module.exports.slice(0, 6)) {
         store.resetFuel(FUEL);
-        let outcome = executor.call(name, params.map((type) => argument(type, random)));
+        const args = params.map((type) => argument(type, random));
+        let outcome = executor.call(name, args);
         // Of the host functions here, those that pause are told apart by their result type.
         for (let left = 3; left > 0 && outcome.status === "paused"; left--) {
           outcome = executor.resume([(outcome.payload as Value[]).length === 0 ? 5n : 5]);
@@ -186,7 +193,10 @@ export function wasmTarget(corpus: readonly Uint8Array[]): Target {
         if (store.consumedFuel() > BigInt(FUEL)) {
           throw new Error(`consumed ${store.consumedFuel()} of ${FUEL} fuel`);
         }
+        twin?.call(module, name, args, outcome);
       }
+      twin?.compareMemory(store);
+      if (twin?.inStep) report.compared++;
     },
   };
 }
@@ -237,6 +247,7 @@ export function rwasmTarget(inputs: readonly RwasmInput[]): Target {
         const original = run(module, input, args, STEPS * 1000, report);
         if (original.ending === copy.ending) {
           expectEqual(original.memory, copy.memory, "memory of the counting copy");
+          report.compared++;
         } else if (original.ending !== "OutOfFuel") {
           throw new Error(`ends with ${original.ending}, its counting copy with ${copy.ending}`);
         }

@@ -12,7 +12,7 @@ import {
   CompileError,
   ImportLinker,
   LinkError,
-  RwasmError,
+  type RwasmError,
   RwasmExecutor,
   RwasmModule,
   RwasmStore,

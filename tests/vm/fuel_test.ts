@@ -8,7 +8,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/error.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
-import { execute, setUp, show } from "./notation.ts";
+import { execute, explained, setUp, show } from "./notation.ts";
 
 const MAX = 2n ** 64n - 1n;
 
@@ -105,7 +105,7 @@ Deno.test("fuel is counted without a limit, over runs, and a trap refunds nothin
 Deno.test("an out-of-fuel trap says what was needed, what was left, and how to raise the limit", () => {
   const { executor } = setUp("ConsumeFuel 4, C 9, ConsumeFuelStack, Return", { fuelLimit: 10 });
   const outcome = executor.execute();
-  assertEquals(outcome.status === "trap" && outcome.trap.shortMessage, "out of fuel: 9 needed, 6 of 10 left");
+  assertEquals(explained(outcome), "out of fuel: 9 needed, 6 of 10 left");
   assertEquals(
     outcome.status === "trap" && outcome.trap.hint,
     "give the store a higher fuelLimit, or call store.resetFuel()",

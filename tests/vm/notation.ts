@@ -116,5 +116,11 @@ export function execute(code: string, type = "->", params: readonly Value[] = []
   return show(setUp(code, setup).executor.execute(params, signature(type)));
 }
 
+/** The first line of a trap's message, such as "out of fuel: 9 needed, 6 of 10 left". */
+export function explained(outcome: Outcome): string {
+  if (outcome.status !== "trap") throw new Error(`not a trap: ${show(outcome)}`);
+  return outcome.trap.message.split("\n", 1)[0]!;
+}
+
 /** A trap's name, for tables. */
 export type Ending = `trap ${TrapName}` | `done${string}` | "paused";

@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { OP_NAMES } from "../../lib/isa/opcode.ts";
+import { OP_NAMES, trapsOf } from "../../lib/isa/opcode.ts";
 import type { Value } from "../../lib/plugin/plugin.ts";
 import { RwasmExecutor } from "../../lib/vm/executor.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
@@ -189,6 +189,44 @@ Deno.test("every opcode has a test here or among the vectors", async () => {
   );
   const words = new Set(tested.match(/\w+/g)!.map((word) => word === "C" ? "I32Const" : word));
   assertEquals(OP_NAMES.filter((name) => !words.has(name)), []);
+});
+
+/** Lines for the traps of instructions that have none above. */
+// deno-fmt-ignore
+const TRAP_LINES: readonly Line[] = [
+  ["Trap UnreachableCodeReached", "->", "trap UnreachableCodeReached"],
+  ["ConsumeFuel 5", "->", "trap OutOfFuel", [], { fuelLimit: 4 }],
+  ["C 5, ConsumeFuelStack", "->", "trap OutOfFuel", [], { fuelLimit: 4 }],
+  ["Call 9", "->", "trap UnknownExternalFunction"],
+  ["Call 1", "->", "trap BadSignature", [], { hosts: [["-> i32", () => 5n]] }],
+  ["ReturnCall 1", "->", "trap BadSignature", [], { hosts: [["-> i32", () => 5n]] }],
+  ["DataDrop 100001", "->", "trap MemoryOutOfBounds"],
+  ["ElemDrop 100001", "->", "trap TableOutOfBounds"],
+  ["C 1, ReturnCallIndirect 1, Drop", "->", "trap UnreachableCodeReached"],
+];
+
+Deno.test("every opcode raises every trap that the table gives it, and no other", () => {
+  const seen = new Map<string, Set<string>>();
+  const note = (executor: RwasmExecutor<unknown>, type: string, params: readonly Value[]) => {
+    const outcome = executor.execute(params, signature(type));
+    if (outcome.status !== "trap" || outcome.trap.code === "StackOverflow") return;
+    const { pc, code: trap } = outcome.trap;
+    if (pc >= executor.module.length) return; // ran out of the code: not the instruction's own trap
+    const name = OP_NAMES[executor.module.opcodes[pc]!]!;
+    seen.set(name, (seen.get(name) ?? new Set()).add(trap));
+  };
+  for (const [code, type, ending, params = [], setup] of [...LINES, ...TRAP_LINES]) {
+    assertEquals(execute(code, type, params, setup), ending, code);
+    if (!code.startsWith("Trap Int")) note(setUp(code, setup).executor, type, params); // a Trap instruction has the trap it names
+  }
+  for (const [name, , params, result] of SHARED_OPERATIONS) {
+    const type = `${params.map(carrier).join(" ")} -> ${carrier(result)}`;
+    const { executor } = setUp(`${name}, Return`);
+    for (const bits of operands(params, 0, 1)) note(executor, type, bits);
+  }
+  for (const [op, name] of OP_NAMES.entries()) {
+    assertEquals([...seen.get(name) ?? []].sort(), [...trapsOf(op)].sort(), name);
+  }
 });
 
 Deno.test("floats are computed in f32, not in f64", () => {

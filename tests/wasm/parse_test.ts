@@ -218,6 +218,7 @@ const PROPOSALS: Record<string, readonly Uint8Array[]> = {
     operators("14 00"),
     operators("15 00"),
     operators("d4"),
+    operators("d0 00 1a"),
     wasm(section(1, "01 60 01 63 70 00")),
     wasm(section(4, "01 40 00 70 00 00 d0 70 0b")),
   ],

@@ -1,0 +1,2 @@
+;; Ends well and answers nothing.
+(module (func (export "solve")))
