@@ -25,6 +25,7 @@ export {
   LinkError,
   PluginError,
   RwasmError,
+  type SyscallOrigin,
   Trap,
   TRAP_NAMES,
   TrapCode,

@@ -16,6 +16,8 @@ export interface ErrorDetails {
   readonly where?: string | undefined;
   /** What the reader can do next. */
   readonly hint?: string | undefined;
+  /** @internal Guest frames as the lines of the message before place and hint. */
+  readonly trace?: string | undefined;
   /** The error that caused this one. */
   readonly cause?: unknown;
 }
@@ -38,7 +40,10 @@ export class RwasmError extends Error {
   override readonly name: string = "RwasmError";
   /** Stable identifier of the kind of error; never changes between releases. */
   readonly code: string;
-  /** The first line of the message: what failed and why, without place and hint. */
+  /**
+   * What failed and why, without place, backtrace and hint. One line, and when there are several
+   * problems (imports that do not match, a plugin with mistakes) one more for each.
+   */
   readonly shortMessage: string;
   /** Byte offset in the input, when known. */
   readonly offset: number | undefined;
@@ -58,12 +63,12 @@ export class RwasmError extends Error {
   }
 }
 
-function compose(message: string, { offset, pc, where, hint }: ErrorDetails): string {
+function compose(message: string, { offset, pc, where, hint, trace = "" }: ErrorDetails): string {
   const places: string[] = [];
   if (where !== undefined) places.push(where);
   if (offset !== undefined) places.push(`byte offset ${offset} (0x${offset.toString(16)})`);
   if (pc !== undefined) places.push(`rWasm pc ${pc}`);
-  let text = message;
+  let text = message + trace;
   if (places.length > 0) text += `\n  at ${places.join(", ")}`;
   if (hint !== undefined) text += `\n  hint: ${hint}`;
   return text;
@@ -157,7 +162,7 @@ const TRAP_TEXT: { readonly [Name in TrapName]: string } = {
   IntegerOverflow: "integer overflow",
   BadConversionToInteger: "invalid conversion to integer",
   StackOverflow: "call stack exhausted",
-  BadSignature: "indirect call type mismatch",
+  BadSignature: "signature mismatch",
   OutOfFuel: "out of fuel",
   UnknownExternalFunction: "unknown external function",
   IllegalOpcode: "illegal opcode",
@@ -178,6 +183,16 @@ export interface Frame {
   readonly wasmOffset: number | undefined;
 }
 
+/** A host function, as data. */
+export interface SyscallOrigin {
+  /** Module part of the import name. */
+  readonly module: string;
+  /** Name part of the import name. */
+  readonly name: string;
+  /** Who declared it, such as `plugin "kv"` or `define()`. */
+  readonly plugin: string;
+}
+
 /** What a trap carries beside its code. */
 export interface TrapDetails {
   /** Guest frames, innermost first; may be cut, see {@link Trap.omittedFrames}. */
@@ -190,6 +205,8 @@ export interface TrapDetails {
   readonly hint?: string;
   /** The host error behind the trap, when a plugin threw. */
   readonly cause?: unknown;
+  /** The host function it happened in. */
+  readonly syscall?: SyscallOrigin;
 }
 
 /**
@@ -207,12 +224,15 @@ export class Trap extends RwasmError {
   readonly backtrace: readonly Frame[];
   /** How many frames between the first and the last ones of `backtrace` were left out. */
   readonly omittedFrames: number;
+  /** The host function that failed or ended the run; undefined when it happened in the guest's code. */
+  readonly syscall: SyscallOrigin | undefined;
 
   /** Makes a trap of the given kind at the given instruction. */
   constructor(code: TrapName, pc: number, details: TrapDetails = {}) {
     const backtrace = details.backtrace ?? [];
     const what = details.detail === undefined ? TRAP_TEXT[code] : `${TRAP_TEXT[code]}: ${details.detail}`;
-    super(code, describe(what, backtrace, details.omittedFrames ?? 0), {
+    super(code, what, {
+      trace: traceText(backtrace, details.omittedFrames ?? 0),
       pc: backtrace.length > 0 ? undefined : pc,
       hint: details.hint,
       cause: details.cause,
@@ -220,6 +240,7 @@ export class Trap extends RwasmError {
     Object.defineProperty(this, "pc", { value: pc, enumerable: true });
     this.backtrace = backtrace;
     this.omittedFrames = details.omittedFrames ?? 0;
+    this.syscall = details.syscall;
   }
 
   /** Name of the function that trapped, when known. */
@@ -233,8 +254,8 @@ export class Trap extends RwasmError {
   }
 }
 
-function describe(what: string, backtrace: readonly Frame[], omitted: number): string {
-  let text = what;
+function traceText(backtrace: readonly Frame[], omitted: number): string {
+  let text = "";
   backtrace.forEach((frame, level) => {
     // A cut backtrace keeps its first and last frames; the gap is told once, before the last half.
     if (omitted > 0 && level === backtrace.length >> 1) text += `\n     … ${omitted} frames left out …`;

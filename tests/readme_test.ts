@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { EXIT_CODES } from "../lib/cli/exit.ts";
+import { EXIT_CODES, GUEST_EXIT } from "../lib/cli/exit.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const README = Deno.readTextFileSync(new URL("README.md", ROOT));
@@ -81,4 +81,5 @@ Deno.test("the README lists the exit codes of the program", () => {
     [, code, text],
   ) => [Number(code), text]);
   assertEquals(rows, EXIT_CODES.map(([code, text]) => [code, text]));
+  assert(README.replaceAll("`", "").includes(GUEST_EXIT));
 });

@@ -41,7 +41,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     collect: withValue,
     boolean: flags.filter(({ value }) => value === undefined).map(({ name }) => name),
     alias,
-    unknown: (arg, key) => {
+    unknown: (arg: string, key?: string) => {
       if (key === undefined) return true;
       throw new UsageError("UnknownFlag", `Cannot ${command.name}: there is no flag ${arg.split("=")[0]}`, {
         hint: `${

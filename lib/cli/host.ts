@@ -107,10 +107,10 @@ function permissionsOf(
 /** A host over Deno's own streams and files; `args` is the whole command line, `program` the module Deno runs. */
 export function denoHost(args: readonly string[], program: URL): Host {
   const missing = (access: Access): RwasmError => {
-    // A comma separates values; two of them are one of a name.
+    // A comma separates values, and Deno has no way to write one that belongs to a name.
     const flags = Object.entries(permissionsOf(access)).filter(([, values]) => values.length > 0)
       .map(([kind, values]) =>
-        `--allow-${kind}=${values.map((text) => text.replaceAll(",", ",,")).join(",")}`
+        values.some((text) => text.includes(",")) ? `--allow-${kind}` : `--allow-${kind}=${values.join(",")}`
       );
     const script = program.protocol === "file:" ? relative(Deno.cwd(), fileURLToPath(program)) : program.href;
     const line = ["deno", "run", ...flags, script, ...args].map(shellWord).join(" ");

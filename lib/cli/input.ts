@@ -5,10 +5,9 @@
  * @module
  */
 
-import { resolveConfig } from "../compile/config.ts";
 import { translate } from "../compile/compile.ts";
-import type { CompilationConfig } from "../compile/config.ts";
-import { LinkError, UsageError } from "../error.ts";
+import { type CompilationConfig, resolveConfig } from "../compile/config.ts";
+import { CompileError, LinkError, UsageError } from "../error.ts";
 import { RwasmModule } from "../isa/module.ts";
 import { DEFAULT_LIMITS, type Limits, REFERENCE_LIMITS, resolveLimits } from "../limits.ts";
 import { ImportLinker } from "../plugin/linker.ts";
@@ -128,9 +127,16 @@ export async function moduleOf(
       return translate(wasm, resolveConfig(config), (done) => progress("compiling", done, total));
     });
   } catch (error) {
-    if (!(error instanceof LinkError)) throw error;
-    const hint = await pluginHint(wasm, config.linker, args, host);
-    throw new LinkError(error.code, error.shortMessage, { hint });
+    if (error instanceof LinkError) {
+      const hint = await pluginHint(wasm, config.linker, args, host);
+      throw new LinkError(error.code, error.shortMessage, { hint });
+    }
+    if (!(error instanceof CompileError) || error.code !== "NotSupportedImportType") throw error;
+    const { code, shortMessage, offset } = error;
+    const hint = error.hint?.includes("defaultImportedGlobalValue")
+      ? "run takes imported globals for 0 with --unknown-imports zero"
+      : error.hint;
+    throw new CompileError(code, shortMessage, { offset, hint });
   }
 }
 

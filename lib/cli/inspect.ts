@@ -45,7 +45,7 @@ function importLines({ imports }: Facts): string[] {
       entry.kind,
       nameOf(entry),
       entry.type,
-      entry.from === undefined ? "" : entry.from ?? "(no plugin offers it)",
+      entry.from === undefined ? "(only for createWebAssembly)" : entry.from ?? "(no plugin offers it)",
     ]),
   );
 }

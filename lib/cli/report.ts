@@ -14,6 +14,14 @@ const RED = "\x1b[1;31m", CYAN = "\x1b[36m", RESET = "\x1b[0m";
 /** Where bugs are reported. */
 const REPORT = "this is a bug of rwasm; please report it with the command and the file that show it";
 
+/** The flag that does what the hint of an error tells users of the library to do. */
+function flagFor(error: RwasmError): string | undefined {
+  if (error.code === "OutOfFuel") return "--fuel <n>";
+  if (error.code === "UnknownExternalFunction" && error.hint?.includes("linker")) return "--plugin or --wasi";
+  const limit = limitOf(error);
+  return limit === undefined ? undefined : `--limits ${limit}=<n>`;
+}
+
 /** A failure as a line with its kind and code, its message, its hint. */
 export function failureText(error: unknown, color: boolean): string {
   const [red, cyan, reset] = color ? [RED, CYAN, RESET] : ["", "", ""];
@@ -23,9 +31,9 @@ export function failureText(error: unknown, color: boolean): string {
   }
   const kind = error instanceof Trap ? "trap" : "error";
   const message = printable(error.message).replace(/^ {2}hint: /m, `  ${cyan}hint${reset}: `);
-  const limit = limitOf(error);
-  const flag = limit === undefined ? "" : `\n  ${cyan}hint${reset}: the flag is --limits ${limit}=<n>`;
-  return `${red}${kind}[${error.code}]${reset}: ${message}${flag}`;
+  const flag = flagFor(error);
+  const more = flag === undefined ? "" : `\n  ${cyan}hint${reset}: the flag is ${flag}`;
+  return `${red}${kind}[${error.code}]${reset}: ${message}${more}`;
 }
 
 /** A failure as JSON data. */

@@ -196,7 +196,7 @@ export const runCommand: Command = {
     const config = configOf(args, plugged);
     timings.ends("plugins");
     const source = await readSource(host, file), { wasm } = source;
-    timings.ends("read");
+    timings.ends("load");
 
     const usesWasi = args.has("wasi") ||
       (wasm?.imports.some(({ module }) => WASI_MODULES.includes(module)) ?? false);

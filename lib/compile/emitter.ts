@@ -31,7 +31,7 @@ export class Emitter {
    * @param limit most instructions of a module (`Limits.codeLength`)
    */
   constructor(expected: number, limit: number) {
-    const capacity = Math.max(256, Math.min(expected, limit));
+    const capacity = Math.min(Math.max(256, expected), limit);
     this.opcodes = new Uint8Array(capacity);
     this.immediates = new Int32Array(capacity);
     this.offsets = new Uint32Array(capacity);

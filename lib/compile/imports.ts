@@ -8,9 +8,10 @@
 import { CompileError } from "../error.ts";
 import { type FunctionImport, slotsOf, slotsOfAll } from "../isa/module.ts";
 import { Op, type OpName, POPS, PUSHES } from "../isa/opcode.ts";
+import { importLabel } from "../plugin/declaration.ts";
 import { checkImports, type Syscall } from "../plugin/linker.ts";
 import type { Intrinsic, IntrinsicInstruction } from "../plugin/plugin.ts";
-import { namedFunctionType, type ValidWasm } from "../wasm/module.ts";
+import { namedFunctionType, type ValidWasm, type WasmImport } from "../wasm/module.ts";
 import type { ResolvedConfig } from "./config.ts";
 import type { Emitter } from "./emitter.ts";
 import { emitSyscallFuel, syscallFuelSlots } from "./fuel.ts";
@@ -36,11 +37,14 @@ export interface ResolvedImport {
 /**
  * Looks up every import.
  *
- * @throws {LinkError} with all functions that are unknown or declared with another type.
- * @throws {CompileError} `NotSupportedImportType` for memories, tables, and globals without a default value.
+ * @throws {LinkError} with all functions that are unknown or declared with another type, and whatever
+ * else is wrong with the imports.
+ * @throws {CompileError} `NotSupportedImportType` with all memories, tables, and globals without a
+ * default value, when the functions are all right.
  */
 export function resolveImports(module: ValidWasm, config: ResolvedConfig): ResolvedImport[] {
   const wanted: Omit<FunctionImport, "syscall">[] = [];
+  const unsupported: WasmImport[] = [];
   for (const entry of module.imports) {
     if (entry.kind === "function") {
       const type = namedFunctionType(module.types[module.functions[entry.index]]);
@@ -48,19 +52,11 @@ export function resolveImports(module: ValidWasm, config: ResolvedConfig): Resol
     } else if (
       config.hostImports === undefined && !(entry.kind === "global" && config.importedGlobal !== undefined)
     ) {
-      throw new CompileError(
-        "NotSupportedImportType",
-        `Cannot compile import ${entry.module}.${entry.name}: an imported ${entry.kind} has no place in rWasm`,
-        {
-          offset: entry.offset,
-          hint: entry.kind === "global"
-            ? "give every imported global one value with the option defaultImportedGlobalValue"
-            : `define the ${entry.kind} in the module, or export it`,
-        },
-      );
+      unsupported.push(entry);
     }
   }
-  checkImports(wanted, config.linker, "module");
+  checkImports(wanted, config.linker, "module", unsupported.slice(0, LISTED_IMPORTS).map(unsupportedText));
+  refuseUnsupported(unsupported);
   return wanted.map((entry) => {
     const syscall = config.linker!.resolve(entry.module, entry.name)! as Syscall<never>;
     const reference = [...entry.params, ...entry.results].find((type) =>
@@ -69,7 +65,7 @@ export function resolveImports(module: ValidWasm, config: ResolvedConfig): Resol
     if (reference !== undefined && !config.allowReferences) {
       throw new CompileError(
         "MalformedImportFunctionType",
-        `Cannot compile import ${entry.module}.${entry.name}: its type has a ${reference}`,
+        `Cannot compile import ${importLabel(entry.module, entry.name)}: its type has a ${reference}`,
         { hint: "set allowFuncRefFunctionTypes" },
       );
     }
@@ -80,6 +76,35 @@ export function resolveImports(module: ValidWasm, config: ResolvedConfig): Resol
       intrinsic,
     };
   });
+}
+
+/** Imports without a place in rWasm that one message lists; only a hostile module has more. */
+const LISTED_IMPORTS = 100;
+
+function unsupportedText({ module, name, kind }: WasmImport): string {
+  return `${importLabel(module, name)}: an imported ${kind} has no place in rWasm`;
+}
+
+function refuseUnsupported(imports: readonly WasmImport[]): void {
+  const [first] = imports;
+  if (first === undefined) return;
+  const kinds = new Set(imports.map(({ kind }) => kind));
+  const hint = Array.from(
+    kinds,
+    (kind) =>
+      kind === "global"
+        ? "give every imported global one value with the option defaultImportedGlobalValue"
+        : `define the ${kind} in the module, or export it`,
+  ).join("; ");
+  let text = `Cannot compile import ${unsupportedText(first)}`;
+  if (imports.length > 1) {
+    text = `Cannot compile imports: ${imports.length} have no place in rWasm`;
+    for (const entry of imports.slice(0, LISTED_IMPORTS)) {
+      text += `\n  ${importLabel(entry.module, entry.name)}: an imported ${entry.kind}`;
+    }
+    if (imports.length > LISTED_IMPORTS) text += `\n  … and ${imports.length - LISTED_IMPORTS} more`;
+  }
+  throw new CompileError("NotSupportedImportType", text, { offset: first.offset, hint });
 }
 
 /** Emits the function that stands for an import: charges, then the call of the host or the intrinsic. */

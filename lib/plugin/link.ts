@@ -19,6 +19,8 @@ export interface WantedFunction extends FunctionType {
   readonly module: string;
   /** Name part of the import name. */
   readonly name: string;
+  /** Index the code calls it by; undefined or negative when it is not decided or does not matter. */
+  readonly syscall?: number;
 }
 
 /** Problems that one message lists; only a hostile module has more. */
@@ -31,21 +33,25 @@ const COMPARED_NAMES = 8192;
  * Compares the imported functions of a module with what a linker offers.
  *
  * @param what names the module in the message, such as "module" or "app.wasm".
+ * @param others problems of other imports, one line each, that the message lists when there is one of
+ * a function.
  * @throws {LinkError} one error that lists everything that does not match: `UnresolvedImportFunction`
- * when a function is unknown, else `MalformedImportFunctionType`.
+ * when a function is unknown, else `MalformedImportFunctionType`, else `SyscallIndexMismatch`.
  */
 export function checkImports(
   imports: readonly WantedFunction[],
   // deno-lint-ignore no-explicit-any -- a linker of any host context
   linker: ImportLinker<any> | undefined,
   what: string,
+  others: readonly string[] = [],
 ): void {
-  let text = "", problems = 0, unknown = 0, compared = 0;
+  let text = "", problems = 0, unknown = 0, compared = 0, moved = 0;
   let offered: Syscall<never>[] | undefined;
   const advice = new Set<string>();
   for (const wanted of imports) {
     const found = linker?.resolve(wanted.module, wanted.name);
-    if (found !== undefined && sameTypes(found, wanted)) continue;
+    const { syscall = -1 } = wanted, fits = found !== undefined && sameTypes(found, wanted);
+    if (fits && (syscall < 0 || syscall === found.index)) continue;
     problems++;
     if (found === undefined) {
       unknown++;
@@ -61,6 +67,9 @@ export function checkImports(
       offered ??= linker?.entries() ?? [];
       compared += offered.length;
       if (compared <= COMPARED_NAMES) text += suggestion(wanted, offered);
+    } else if (fits) {
+      moved++;
+      text += `index mismatch: the module calls index ${syscall}, ${found.plugin} declares ${found.index}`;
     } else {
       text += `signature mismatch: the module wants ${signatureText(wanted)}, ` +
         `${found.plugin} declares ${signatureText(found)}`;
@@ -68,11 +77,22 @@ export function checkImports(
   }
   if (problems === 0) return;
   if (problems > LISTED_PROBLEMS) text += `\n  … and ${problems - LISTED_PROBLEMS} more`;
-  const noun = imports.length === 1 ? "import" : "imports", verb = problems === 1 ? "does" : "do";
+  for (const line of others) text += `\n  ${line}`;
+  const all = problems + others.length, total = imports.length + others.length;
+  const noun = total === 1 ? "import" : "imports", verb = all === 1 ? "does" : "do";
+  const onlyMoved = moved === problems;
   throw new LinkError(
-    unknown > 0 ? "UnresolvedImportFunction" : "MalformedImportFunctionType",
-    `Cannot link ${what}: ${problems} of ${imports.length} ${noun} ${verb} not match${text}`,
-    { hint: linkHint(linker, unknown, [...advice]) },
+    unknown > 0
+      ? "UnresolvedImportFunction"
+      : onlyMoved
+      ? "SyscallIndexMismatch"
+      : "MalformedImportFunctionType",
+    `Cannot link ${what}: ${all} of ${total} ${noun} ${verb} not match${text}`,
+    {
+      hint: onlyMoved
+        ? "compile with the linker the module will run with"
+        : linkHint(linker, unknown, [...advice]),
+    },
   );
 }
 

@@ -8,10 +8,11 @@
 
 import { TrapCode, trapName } from "../error.ts";
 import { Op } from "../isa/opcode.ts";
+import type { Ending } from "./host_call.ts";
 import type { Machine } from "./machine.ts";
 import { Exit, run } from "./step.ts";
 import type { RwasmStore } from "./store.ts";
-import { type Ending, performSyscall } from "./syscall.ts";
+import { performSyscall } from "./syscall.ts";
 
 const DONE: Ending = { kind: "done" };
 const HALT: Ending = { kind: "halt" };

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { LinkError, Trap, UsageError, VerifyError } from "../error.ts";
+import { Trap, UsageError, VerifyError } from "../error.ts";
 import {
   type FunctionType,
   type GlobalExport,
@@ -18,12 +18,15 @@ import { nearest, quoteName } from "../isa/nearest.ts";
 import { MAX_NESTED_RUNS } from "../limits.ts";
 import { checkImports } from "../plugin/linker.ts";
 import type { Value } from "../plugin/plugin.ts";
+import { checkTypes, checkValues, guessTypes } from "./arguments.ts";
 import { drive } from "./drive.ts";
 import { type TrapCause, trapOf } from "./explain.ts";
+import { exportsOf } from "./exports.ts";
+import type { Ending } from "./host_call.ts";
 import { Machine } from "./machine.ts";
 import type { Outcome } from "./outcome.ts";
 import { RwasmStore } from "./store.ts";
-import { type Ending, ensureCells } from "./syscall.ts";
+import { ensureCells } from "./syscall.ts";
 import {
   expectedText,
   foundText,
@@ -118,6 +121,9 @@ export class RwasmExecutor<T = undefined> {
         "compile() makes one from Wasm, RwasmModule.decode() from .rwasm bytes",
       );
     }
+    if (typeof options !== "object" || options === null) {
+      refuse("InvalidOptions", `options are ${foundText(options)}, not an object`);
+    }
     checkEngine(options.engine);
     if (module.opcodes.length !== module.immediates.length) {
       throw new VerifyError("InvalidCode", "Cannot run the module: it has not one immediate per opcode");
@@ -143,7 +149,7 @@ export class RwasmExecutor<T = undefined> {
    * @throws {UsageError} `Paused`, `Reentrant`, `StaleInstance`, or `AlreadyInstantiated`.
    */
   instantiate(): Outcome {
-    this.#ready("instantiate");
+    this.#ready(() => "instantiate");
     if (this.#machine !== undefined) {
       throw new UsageError("AlreadyInstantiated", "Cannot instantiate: this executor has its instance", {
         hint: "make a new executor for a fresh instance",
@@ -162,9 +168,12 @@ export class RwasmExecutor<T = undefined> {
     params: readonly Value[] = [],
     types?: { readonly params: readonly ValueType[]; readonly results: readonly ValueType[] },
   ): Outcome {
-    this.#ready("execute");
+    const doing = () => "execute";
+    this.#ready(doing);
     const type = this.#entryType(types);
-    const checked = checkValues("execute", "parameter", type.params, params, type);
+    const checked = checkValues(doing, "parameter", type.params, params, type);
+    // Looking at the parameters may have run code of theirs.
+    this.#ready(doing);
     return this.#enter({ pc: this.module.sourcePc, params: checked, type });
   }
 
@@ -174,19 +183,21 @@ export class RwasmExecutor<T = undefined> {
    * @throws {UsageError} unknown export, wrong arguments, or a store that cannot run now.
    */
   call(name: string, params: readonly Value[] = []): Outcome {
-    const what = `call ${typeof name === "string" ? quoteName(name) : foundText(name)}`;
-    this.#ready(what);
+    const doing = () => `call ${exportText(name)}`;
+    this.#ready(doing);
     const info = this.module.info;
     if (info === undefined) {
-      throw new UsageError("NoExports", `Cannot ${what}: a decoded module has no export table`, {
+      throw new UsageError("NoExports", `Cannot ${doing()}: a decoded module has no export table`, {
         hint: "execute() runs its entry point; compile() keeps the exports",
       });
     }
-    const found = info.functionExports.find((entry) => entry.name === name);
+    const found = exportsOf(info).functions.get(name);
     if (found === undefined) {
-      throw unknownExport(what, "function", name, info.functionExports.map((entry) => entry.name));
+      throw unknownExport(doing(), "function", name, info.functionExports.map((entry) => entry.name));
     }
-    const checked = checkValues(what, "parameter", found.params, params, found);
+    const checked = checkValues(doing, "parameter", found.params, params, found);
+    // Looking at the parameters may have run code of theirs.
+    this.#ready(doing);
     return this.#enter({ pc: info.functionStarts[found.index]!, params: checked, type: found });
   }
 
@@ -225,12 +236,15 @@ export class RwasmExecutor<T = undefined> {
     if (store.running) throw reentrant("resume");
     const parked = store.parked;
     if (parked === undefined || parked.owner !== this) {
-      throw new UsageError("NotPaused", "Cannot resume: no run of this executor is paused", {
-        hint: parked === undefined ? undefined : "the paused run belongs to another executor of this store",
-      });
+      throw notPaused(
+        parked === undefined ? undefined : "the paused run belongs to another executor of this store",
+      );
     }
-    const types = parked.results ?? guessTypes(results);
-    const checked = checkValues("resume", "result", types, results);
+    const types = parked.results ?? guessTypes(results, store.limits.stackSlots);
+    const checked = checkValues(() => "resume", "result", types, results);
+    // Looking at the results may have run code of theirs.
+    if (store.running) throw reentrant("resume");
+    if (store.parked !== parked) throw notPaused(undefined);
     store.parked = undefined;
     if (!push(parked.run.machine, types, checked)) {
       return this.#end(parked.run, {
@@ -273,10 +287,12 @@ export class RwasmExecutor<T = undefined> {
   }
 
   #global(doing: string, name: string): { machine: Machine; global: GlobalExport; what: string } {
-    const what = `${doing} ${typeof name === "string" ? quoteName(name) : foundText(name)}`;
-    const globals = this.module.info?.globalExports ?? [];
-    const global = globals.find((entry) => entry.name === name);
-    if (global === undefined) throw unknownExport(what, "global", name, globals.map((entry) => entry.name));
+    const what = `${doing} ${exportText(name)}`, info = this.module.info;
+    const global = info && exportsOf(info).globals.get(name);
+    if (global === undefined) {
+      const names = info?.globalExports.map((entry) => entry.name) ?? [];
+      throw unknownExport(what, "global", name, names);
+    }
     const machine = this.#machine;
     if (machine === undefined) {
       throw new UsageError("NotInstantiated", `Cannot ${what}: the module is not instantiated`, {
@@ -287,20 +303,20 @@ export class RwasmExecutor<T = undefined> {
     return { machine, global, what };
   }
 
-  /** Refuses a run that cannot start now. */
-  #ready(what: string): void {
+  /** Refuses a run that cannot start now; `doing` names it. */
+  #ready(doing: () => string): void {
     const { store } = this;
-    if (store.running) throw reentrant(what);
+    if (store.running) throw reentrant(doing());
     if (store.parked !== undefined) {
-      throw new UsageError("Paused", `Cannot ${what}: a run of this store is paused`, {
+      throw new UsageError("Paused", `Cannot ${doing()}: a run of this store is paused`, {
         hint: "resume() it, or give it up with store.reset()",
       });
     }
-    if (this.#machine !== undefined && this.#machine !== store.machine) throw stale(what);
+    if (this.#machine !== undefined && this.#machine !== store.machine) throw stale(doing());
   }
 
   #entryType(types: FunctionType | undefined): FunctionType {
-    if (types !== undefined) return checkTypes(types);
+    if (types !== undefined) return checkTypes(types, this.store.limits.stackSlots);
     const info = this.module.info;
     if (info === undefined || info.hasRouter) return info?.entrypoint ?? NO_TYPES;
     if (info.entrypoint !== undefined) return info.entrypoint;
@@ -426,6 +442,14 @@ function reentrant(what: string): UsageError {
   );
 }
 
+function notPaused(hint: string | undefined): UsageError {
+  return new UsageError("NotPaused", "Cannot resume: no run of this executor is paused", { hint });
+}
+
+function exportText(name: unknown): string {
+  return typeof name === "string" ? quoteName(name) : foundText(name);
+}
+
 function stale(what: string): UsageError {
   return new UsageError("StaleInstance", `Cannot ${what}: another instance has taken the place of this one`, {
     hint: "a store has one active instance; use one store per instance",
@@ -449,74 +473,6 @@ function checkLinks<T>(info: ModuleInfo, store: RwasmStore<T>): void {
   const wanted = info.functionImports.filter((entry) => entry.syscall >= 0);
   if (wanted.length === 0) return;
   checkImports(wanted, store.linker, info.moduleName === undefined ? "module" : quoteName(info.moduleName));
-  for (const { module, name, syscall } of wanted) {
-    const found = store.linker!.resolve(module, name)!.index;
-    if (found === syscall) continue;
-    const label = `${quoteName(module)}.${quoteName(name)}`;
-    throw new LinkError(
-      "SyscallIndexMismatch",
-      `Cannot link the module: it calls ${label} by index ${syscall}, the linker declares index ${found}`,
-      { hint: "compile with the linker the module will run with" },
-    );
-  }
-}
-
-function checkTypes(types: FunctionType): FunctionType {
-  const list = (value: unknown, which: string): ValueType[] => {
-    if (!Array.isArray(value)) throw invalidTypes(`${which} is ${foundText(value)}, not an array of types`);
-    const copy = [...value];
-    const wrong = copy.findIndex((type) => !isValueType(type));
-    if (wrong >= 0) throw invalidTypes(`${which}[${wrong}] is ${foundText(copy[wrong])}, not a value type`);
-    return copy;
-  };
-  if (typeof types !== "object" || types === null) throw invalidTypes(`types is ${foundText(types)}`);
-  return { params: list(types.params, "types.params"), results: list(types.results, "types.results") };
-}
-
-function invalidTypes(why: string): UsageError {
-  return new UsageError("InvalidTypes", `Cannot execute: ${why}`, {
-    hint: 'types are { params: ["i32"], results: ["i64"] }',
-  });
-}
-
-/** A copy of values that fit their types; nothing is looked at twice, so nothing can change in between. */
-function checkValues(
-  what: string,
-  kind: string,
-  types: readonly ValueType[],
-  values: readonly Value[],
-  of?: FunctionType,
-): Value[] {
-  if (!Array.isArray(values)) {
-    throw new UsageError(
-      "InvalidValues",
-      `Cannot ${what}: the ${kind}s are ${foundText(values)}, not an array`,
-    );
-  }
-  const hint = of === undefined ? {} : { hint: `the function is ${typeText(of)}` };
-  if (values.length !== types.length) {
-    const text = `${types.length} ${kind}${types.length === 1 ? "" : "s"} expected, ${values.length} found`;
-    throw new UsageError("WrongValueCount", `Cannot ${what}: ${text}`, hint);
-  }
-  const checked: Value[] = [];
-  for (let i = 0; i < types.length; i++) {
-    const value: unknown = values[i];
-    if (!isValueOf(types[i]!, value)) {
-      const text = `${kind} ${i} must be ${expectedText(types[i]!)}, not ${foundText(value)}`;
-      throw new UsageError("InvalidValue", `Cannot ${what}: ${text}`, hint);
-    }
-    checked.push(value);
-  }
-  return checked;
-}
-
-/** Types of values that nothing declares: numbers take one slot, bigints two. */
-function guessTypes(values: readonly Value[]): ValueType[] {
-  if (!Array.isArray(values)) return [];
-  return Array.from(
-    values,
-    (value: unknown) => typeof value === "bigint" ? "i64" : value === null ? "funcref" : "i32",
-  );
 }
 
 /** Reserves room for values and pushes them; false when there is none. */

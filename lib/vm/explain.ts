@@ -14,7 +14,7 @@ import type { Machine } from "./machine.ts";
 import { typeText } from "./values.ts";
 
 /** A trap and what is already known about it. */
-export interface TrapCause extends Pick<TrapDetails, "detail" | "hint" | "cause"> {
+export interface TrapCause extends Pick<TrapDetails, "detail" | "hint" | "cause" | "syscall"> {
   /** Kind of the trap. */
   readonly code: TrapName;
 }
@@ -34,6 +34,7 @@ export function trapOf(machine: Machine, cause: TrapCause, initializing: boolean
   if (detail !== undefined) details.detail = detail;
   if (hint !== undefined) details.hint = hint;
   if (cause.cause !== undefined) details.cause = cause.cause;
+  if (cause.syscall !== undefined) details.syscall = cause.syscall;
   return new Trap(cause.code, machine.pc >>> 0, details);
 }
 

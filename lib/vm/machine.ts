@@ -139,7 +139,16 @@ export class Machine {
   resumeOuter(outer: OuterRun): void {
     const { stack, floats, view, calls } = this;
     if (this.#spare.length < KEPT_STACKS) this.#spare.push({ stack, floats, view, calls });
-    Object.assign(this, outer);
+    this.pc = outer.pc;
+    this.sp = outer.sp;
+    this.depth = outer.depth;
+    this.capacity = outer.capacity;
+    this.stack = outer.stack;
+    this.floats = outer.floats;
+    this.view = outer.view;
+    this.calls = outer.calls;
+    this.signature = outer.signature;
+    this.signaturePending = outer.signaturePending;
   }
 
   /** Makes `slots` more cells addressable; false when that would pass the window. */

@@ -9,6 +9,9 @@
 
 import { MAX_MEMORY_PAGES, PAGE_BYTES } from "../limits.ts";
 
+/** Taken now: a program may put something else into the place of the global later. */
+const HostMemory = WebAssembly.Memory;
+
 /** Most pages one `memory.grow` may ask for (reference). */
 const MAX_GROW = 65_536;
 
@@ -42,7 +45,7 @@ export class LinearMemory {
     }
     try {
       if (this.host === undefined) {
-        this.host = new WebAssembly.Memory({ initial: delta, maximum: this.pageLimit });
+        this.host = new HostMemory({ initial: delta, maximum: this.pageLimit });
       } else {
         this.host.grow(delta);
       }

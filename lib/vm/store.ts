@@ -12,7 +12,7 @@ import type { GuestMemory } from "../plugin/plugin.ts";
 import { fuelAmount, FuelMeter } from "./fuel.ts";
 import type { Machine } from "./machine.ts";
 import type { ParkedRun } from "./executor.ts";
-import { HostCall } from "./syscall.ts";
+import { HostCall, HostFunction } from "./host_call.ts";
 import { foundText } from "./values.ts";
 
 /** What a store is made with; everything is optional. */
@@ -64,6 +64,8 @@ export class RwasmStore<T = undefined> {
   running = false;
   /** @internal Runs that wait for a run that one of their host functions started. */
   nesting = 0;
+  /** Host functions that have been called, by index. A linker never changes what an index means. */
+  readonly #hostFunctions = new Map<number, HostFunction<T>>();
 
   /**
    * An empty store.
@@ -84,6 +86,17 @@ export class RwasmStore<T = undefined> {
     this.fuel = options.fuel ??
       new FuelMeter(fuelLimit === undefined ? undefined : fuelAmount(fuelLimit, "make a store"));
     this.memory = new StoreMemory(this);
+  }
+
+  /** @internal The host function of a syscall index (u32). */
+  hostFunction(index: number): HostFunction<T> | undefined {
+    const known = this.#hostFunctions.get(index);
+    if (known !== undefined) return known;
+    const syscall = this.linker?.bySyscall(index);
+    if (syscall === undefined) return undefined;
+    const found = new HostFunction(syscall);
+    this.#hostFunctions.set(index, found);
+    return found;
   }
 
   /** Fuel consumed since the store was made or last reset. */
@@ -192,11 +205,17 @@ class StoreMemory<T> implements GuestMemory {
     }
     const from = offset as number, count = length as number, size = this.byteLength;
     if (from >= 0 && count >= 0 && from + count <= size) return;
-    const detail = `host ${verb} of ${count} bytes at ${from}; memory has ${size} bytes`;
     const call = this.#store.hostCall;
+    const who = call === undefined ? "by the host" : `by ${HostCall.label(call)}`;
+    const detail = `${verb} of ${count} bytes at ${pointerText(from)} ${who}; memory has ${size} bytes`;
     if (call !== undefined) {
       HostCall.end(call, { kind: "trap", cause: { code: "MemoryOutOfBounds", detail } });
     }
     throw new Trap("MemoryOutOfBounds", (this.#store.machine?.pc ?? 0) >>> 0, { detail });
   }
+}
+
+/** A pointer in a message: the guest's are unsigned, and those from 2^31 on arrive as negative numbers. */
+function pointerText(pointer: number): string {
+  return pointer < 0 && pointer >= -(2 ** 31) ? `0x${(pointer >>> 0).toString(16)}` : String(pointer);
 }

@@ -12,6 +12,9 @@ import { quoteName } from "../isa/nearest.ts";
 import { f32Bits, f32OfBits, f64High, f64Low, f64OfBits } from "../isa/numeric.ts";
 import type { Value } from "../plugin/plugin.ts";
 
+/** Carries the bits of an i64 between a bigint and two cells; arithmetic on bigints would allocate. */
+const scratch = new DataView(new ArrayBuffer(8));
+
 /** What each type takes, for messages. */
 const EXPECTED: { readonly [Type in ValueType]: string } = {
   i32: "an integer number from -2^31 to 2^32 - 1",
@@ -33,7 +36,8 @@ export function isValueOf(type: ValueType, value: unknown): value is Value {
     case "i32":
       return isInteger(value, -2147483648, 4294967295);
     case "i64":
-      return typeof value === "bigint" && value >= -(2n ** 63n) && value < 2n ** 64n;
+      return typeof value === "bigint" &&
+        (BigInt.asIntN(64, value) === value || BigInt.asUintN(64, value) === value);
     case "f32":
     case "f64":
       return typeof value === "number";
@@ -83,6 +87,19 @@ function isArray(value: unknown): boolean {
   }
 }
 
+/**
+ * Length and at most `most` first elements of an array, each read once; undefined when it is none.
+ * It throws what a proxy or a getter throws.
+ */
+export function elementsOf(array: unknown, most: number): { length: number; values: unknown[] } | undefined {
+  if (!Array.isArray(array)) return undefined;
+  const length: unknown = array.length;
+  if (typeof length !== "number") return undefined;
+  const count = Math.min(length, most), values: unknown[] = [];
+  for (let i = 0; i < count; i++) values.push(array[i]);
+  return { length, values };
+}
+
 /** "(i32, i64) -> (f32)". */
 export function typeText(type: FunctionType): string {
   return `(${type.params.join(", ")}) -> (${type.results.join(", ")})`;
@@ -95,8 +112,9 @@ export function writeValue(cells: Int32Array, at: number, type: ValueType, value
       cells[at] = value as number;
       break;
     case "i64":
-      cells[at] = Number(BigInt.asIntN(32, value as bigint));
-      cells[at + 1] = Number(BigInt.asIntN(32, (value as bigint) >> 32n));
+      scratch.setBigInt64(0, value as bigint, true); // modulo 2^64
+      cells[at] = scratch.getInt32(0, true);
+      cells[at + 1] = scratch.getInt32(4, true);
       break;
     case "f32":
       cells[at] = f32Bits(value as number);
@@ -135,7 +153,9 @@ export function readValue(cells: Int32Array, at: number, type: ValueType): Value
     case "i32":
       return cells[at]!;
     case "i64":
-      return (BigInt(cells[at + 1]!) << 32n) | BigInt(cells[at]! >>> 0);
+      scratch.setInt32(0, cells[at]!, true);
+      scratch.setInt32(4, cells[at + 1]!, true);
+      return scratch.getBigInt64(0, true);
     case "f32":
       return f32OfBits(cells[at]!);
     case "f64":

@@ -68,7 +68,7 @@ export interface WebAssemblyFacade extends
  * A trap is a `RuntimeError` whose `cause` is the `Trap`; so is running out of fuel, after which every
  * call fails until `addFuel` or `resetFuel`. An exhausted stack is a `RangeError`, as the interface
  * wants it. What a host function throws reaches the caller of the export unchanged. Host functions may
- * call exports, up to 200 calls deep.
+ * call exports, up to 500 calls deep.
  *
  * It differs from the host's `WebAssembly` in what it accepts (WebAssembly 2.0 without SIMD, tail
  * calls, extended constants, wide arithmetic; no tags, exceptions and promise integration), in its

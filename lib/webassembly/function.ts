@@ -42,6 +42,7 @@ export function functionObject(instance: InstanceState, index: number): object {
 function callGuest(instance: InstanceState, index: number, type: FunctionType, args: unknown[]): unknown {
   const params: Value[] = [];
   for (let i = 0; i < type.params.length; i++) params.push(toValue(instance, type.params[i]!, args[i]));
+  instance.thrown = undefined;
   instance.enter();
   let outcome;
   try {
@@ -76,7 +77,8 @@ export function callHost(
   args: readonly Value[],
 ): Value | Value[] | undefined {
   try {
-    const converted = args.map((value, i) => toJs(instance, params[i]!, value));
+    const converted: unknown[] = [];
+    for (let i = 0; i < params.length; i++) converted.push(toJs(instance, params[i]!, args[i]!));
     instance.leave();
     const host = instance.imports.functions[ordinal] as () => unknown;
     const returned = Reflect.apply(host, undefined, converted);

@@ -6,12 +6,12 @@
  */
 
 import { quoteName } from "../isa/nearest.ts";
-import { namedFunctionType, typeName, type WasmGlobal, type WasmImport } from "../wasm/module.ts";
+import { namedFunctionType, typeName, type WasmImport } from "../wasm/module.ts";
 import { typeText } from "../vm/values.ts";
 import { GlobalState } from "./global.ts";
 import { isObject } from "./idl.ts";
 import { fitsDeclaration, isMemory, pagesOf } from "./memory.ts";
-import type { Declarations, ModuleState } from "./module.ts";
+import type { ModuleState } from "./module.ts";
 import type { Realm } from "./realm.ts";
 import type { TableState } from "./table.ts";
 
@@ -42,6 +42,7 @@ export function readImports(realm: Realm, module: ModuleState, importObject: unk
       `Cannot instantiate: the module has ${declared.imports.length} imports, but there is no import object`,
     );
   }
+  const reading: Reading = { realm, module, found, taken: new Set() };
   declared.imports.forEach((entry, ordinal) => {
     const namespace = importObject[entry.module];
     if (!isObject(namespace)) {
@@ -51,34 +52,31 @@ export function readImports(realm: Realm, module: ModuleState, importObject: unk
     const refuse = (why: string): never => {
       throw new realm.errors.LinkError(`Cannot instantiate: ${label(entry, ordinal)}: ${why}`);
     };
-    switch (entry.kind) {
-      case "function":
-        return readFunction(realm, module, entry, value, found, refuse);
-      case "table":
-        return readTable(realm, declared, entry, value, found, refuse);
-      case "memory":
-        return readMemory(realm, declared, entry, value, found, refuse);
-      case "global":
-        return readGlobal(realm, declared.globals[entry.index]!, value, found, refuse);
-    }
+    READERS[entry.kind](reading, entry, value, refuse);
   });
   return found;
 }
 
+/** An import object being read. */
+interface Reading {
+  readonly realm: Realm;
+  readonly module: ModuleState;
+  /** What it had so far. */
+  readonly found: Imports;
+  /** Tables and mutable globals among that: a machine can have each in one place only. */
+  readonly taken: Set<TableState | GlobalState>;
+}
+
 type Refuse = (why: string) => never;
+
+type Reader = (reading: Reading, entry: WasmImport, value: unknown, refuse: Refuse) => void;
 
 function label({ module, name, kind }: WasmImport, ordinal: number): string {
   return `import #${ordinal}, ${kind} ${quoteName(module)}.${quoteName(name)}`;
 }
 
-function readFunction(
-  realm: Realm,
-  { declared, linker }: ModuleState,
-  entry: WasmImport,
-  value: unknown,
-  { functions }: Imports,
-  refuse: Refuse,
-): void {
+const readFunction: Reader = ({ realm, module, found: { functions } }, entry, value, refuse) => {
+  const { declared, linker } = module;
   if (typeof value !== "function") return refuse("it must be a function");
   const wanted = namedFunctionType(declared.types[declared.functions[entry.index]!]!);
   const exported = realm.functions.get(value);
@@ -91,19 +89,12 @@ function readFunction(
     refuse(`another import of the same name got another function, that of index ${first}`);
   }
   functions.push(value);
-}
+};
 
-function readTable(
-  realm: Realm,
-  declared: Declarations,
-  entry: WasmImport,
-  value: unknown,
-  { tables }: Imports,
-  refuse: Refuse,
-): void {
+const readTable: Reader = ({ realm, module, found, taken }, entry, value, refuse) => {
   const state = realm.tables.get(value as object);
   if (state === undefined) return refuse("it must be a WebAssembly.Table of this facade");
-  const { type, min, max } = declared.tables[entry.index]!;
+  const { type, min, max } = module.declared.tables[entry.index]!;
   if (state.type !== typeName(type)) {
     refuse(`it has elements of type ${state.type}, the module wants ${typeName(type)}`);
   }
@@ -111,25 +102,19 @@ function readTable(
   if (max !== undefined && (state.maximum === undefined || state.maximum > max)) {
     refuse(`its maximum is ${state.maximum ?? "not set"}, the module wants ${max} at most`);
   }
-  if (state.owner !== undefined || tables.some((other) => other.state === state)) {
+  if (state.owner !== undefined || taken.has(state)) {
     refuse("it belongs to an instance already, and a machine cannot share its tables");
   }
   if (state.type === "funcref" && state.values.some((element) => element !== null)) {
     refuse("it holds functions of other instances, and a machine refers to its own functions only");
   }
-  tables.push({ object: value as object, state });
-}
+  taken.add(state);
+  found.tables.push({ object: value as object, state });
+};
 
-function readMemory(
-  realm: Realm,
-  declared: Declarations,
-  entry: WasmImport,
-  value: unknown,
-  { memories }: Imports,
-  refuse: Refuse,
-): void {
+const readMemory: Reader = ({ realm, module, found }, entry, value, refuse) => {
   if (!isMemory(value)) return refuse("it must be a WebAssembly.Memory");
-  const bounds = declared.memories[entry.index]!, pages = pagesOf(value)!;
+  const bounds = module.declared.memories[entry.index]!, pages = pagesOf(value)!;
   if (!fitsDeclaration(value, bounds)) {
     const most = bounds.max === undefined ? "" : ` and a maximum of at most ${bounds.max}`;
     refuse(`it has ${pages} pages, the module wants ${bounds.min} at least${most}, not shared`);
@@ -137,16 +122,11 @@ function readMemory(
   if (pages > realm.limits.memoryPages) {
     refuse(`it has ${pages} pages, more than limits.memoryPages, ${realm.limits.memoryPages}`);
   }
-  memories.push(value);
-}
+  found.memories.push(value);
+};
 
-function readGlobal(
-  realm: Realm,
-  { type: byte, mutable }: WasmGlobal,
-  value: unknown,
-  { globals }: Imports,
-  refuse: Refuse,
-): void {
+const readGlobal: Reader = ({ realm, module, found, taken }, entry, value, refuse) => {
+  const { type: byte, mutable } = module.declared.globals[entry.index]!;
   const type = typeName(byte);
   const given = realm.globals.get(value as object);
   if (given === undefined) {
@@ -170,8 +150,16 @@ function readGlobal(
   if (mutable && type === "funcref" && state.owner !== undefined) {
     refuse("it belongs to another instance, and a machine refers to its own functions only");
   }
-  if (mutable && globals.some((other) => other.state === state)) {
+  if (mutable && taken.has(state)) {
     refuse("it is imported twice, and a machine cannot have one mutable global in two places");
   }
-  globals.push({ object: given === undefined ? undefined : value as object, state });
-}
+  if (mutable) taken.add(state);
+  found.globals.push({ object: given === undefined ? undefined : value as object, state });
+};
+
+const READERS: { readonly [Kind in WasmImport["kind"]]: Reader } = {
+  function: readFunction,
+  table: readTable,
+  memory: readMemory,
+  global: readGlobal,
+};

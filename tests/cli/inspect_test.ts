@@ -98,3 +98,65 @@ Deno.test("inspect of an invalid module exits with 3", async () => {
   assertEquals(code, 3);
   assertMatch(err, /^error\[\w+\]: Cannot validate/);
 });
+
+Deno.test("inspect --imports and --exports print only those", async () => {
+  const files = { g: GUEST };
+  const imports = await commandLine(["inspect", "g", "--imports"], files);
+  assertMatch(imports.out, /^imports\n {2}function {2}"visits"\."get" [^]*"visits"\."set" [^\n]*\n$/);
+  const exports = JSON.parse((await commandLine(["inspect", "g", "--exports", "--json"], files)).out);
+  assertEquals(Object.keys(exports), ["schema", "status", "exports"]);
+  const both = JSON.parse(
+    (await commandLine(["inspect", "g", "--exports", "--imports", "--json"], files)).out,
+  );
+  assertEquals([both.imports.length, both.exports.length], [2, 2]);
+});
+
+Deno.test("inspect lists the sections, custom ones by name", async () => {
+  const { sections, bytes } = JSON.parse((await commandLine(["inspect", "g", "--json"], { g: GUEST })).out);
+  const names = sections.map(({ name }: { name: string }) => name);
+  assertEquals(names.slice(0, 3), ["type", "import", "function"]);
+  const last = sections.at(-1);
+  assertEquals(last.offset + last.bytes, bytes, "they reach to the end of the file");
+  const named = wat('(module $m (func $f (export "f")))');
+  assertStringIncludes((await commandLine(["inspect", "n"], { n: named })).out, 'custom "name"');
+});
+
+/** What cannot be run here: memory, table and globals of a host. */
+const HOSTED = wat(`(module (import "env" "memory" (memory 1 4)) (import "env" "table" (table 3 funcref))
+  (import "env" "base" (global $base i32)) (import "env" "f" (func $f (param i64)))
+  (data (global.get $base) "abc") (elem (global.get $base) $f)
+  (func (export "main") (call $f (i64.const 1))))`);
+
+Deno.test("inspect shows the costs of a module with imports that run refuses", async () => {
+  const files = { h: HOSTED };
+  assertEquals((await commandLine(["run", "h", "--unknown-imports", "zero"], files)).code, 3);
+  const facts = JSON.parse((await commandLine(["inspect", "h", "--json"], files)).out);
+  assertEquals(facts.imports.map(({ kind }: { kind: string }) => kind), [
+    "memory",
+    "table",
+    "global",
+    "function",
+  ]);
+  assertEquals(facts.functions[1].name, "main");
+  assertEquals(facts.functions[1].fuel > 0, true);
+});
+
+Deno.test("inspect shows imports and sections of a module that cannot be compiled, and why", async () => {
+  const args = ["inspect", "h", "--limits", "functionTypes=0"];
+  const { code, out, err } = await commandLine(args, { h: HOSTED });
+  assertEquals(code, 0);
+  for (const text of ["sections", '"env"."memory"', '"main"']) assertStringIncludes(out, text);
+  assertMatch(err, /^error\[\w+\]: Cannot compile[^]*limits\.functionTypes/);
+  const facts = JSON.parse((await commandLine([...args, "--json"], { h: HOSTED })).out);
+  assertEquals([facts.status, facts.imports.length, facts.functions], ["done", 4, undefined]);
+  assertStringIncludes(facts.refused.hint, "functionTypes");
+  assertEquals((await commandLine([...args, "--disassemble"], { h: HOSTED })).code, 13);
+});
+
+Deno.test("inspect shows a function of another type than its plugin declares, and the mismatch", async () => {
+  const guest = wat('(module (import "visits" "get" (func (param f32))) (func (export "main")))');
+  const { code, out, err } = await commandLine(["inspect", "g", "-p", VISITS], { g: guest });
+  assertEquals(code, 0);
+  assertStringIncludes(out, '"visits"."get"');
+  assertStringIncludes(err, "signature mismatch");
+});

@@ -3,14 +3,15 @@ import { EXIT_CODES } from "../../lib/cli/exit.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { commandLine } from "./command_line.ts";
 
-const COMMANDS = ["run", "compile", "inspect"];
+const COMMANDS = ["run", "compile", "inspect", "link", "new-plugin", "completions"];
 
 Deno.test("--help lists every command and every exit code on standard output", async () => {
   for (const args of [["--help"], ["-h"], ["help"]]) {
     const { code, out, err } = await commandLine(args);
     assertEquals([code, err], [0, ""]);
     for (const name of COMMANDS) assertMatch(out, new RegExp(`^  ${name} `, "m"));
-    for (const [exit, meaning] of EXIT_CODES) assertStringIncludes(out, `${exit}  ${meaning}`);
+    for (const [exit, meaning] of EXIT_CODES) assertStringIncludes(out, `${exit}  ${meaning}\n`);
+    assertStringIncludes(out, "proc_exit(n) makes the exit code n");
   }
 });
 
@@ -18,10 +19,8 @@ for (const name of COMMANDS) {
   Deno.test(`${name} --help has a usage line, its flags and two examples`, async () => {
     const printed = await commandLine([name, "--help"]);
     assertEquals([printed.code, printed.err], [0, ""]);
-    assertStringIncludes(printed.out, `mod.ts ${name} <file`);
-    for (const flag of ["--plugin <file>", "--limits <list>", "--json", "-h, --help"]) {
-      assertStringIncludes(printed.out, flag);
-    }
+    assertStringIncludes(printed.out, `mod.ts ${name} <`);
+    for (const flag of ["--color <when>", "--json", "-h, --help"]) assertStringIncludes(printed.out, flag);
     const examples = printed.out.match(new RegExp(`^  deno run .*mod.ts ${name} `, "gm")) ?? [];
     assert(examples.length >= 2, `${examples.length} examples`);
     assertEquals((await commandLine(["help", name])).out, printed.out);
@@ -46,7 +45,11 @@ Deno.test("no arguments are a usage error with the help on standard error", asyn
 // Each: arguments, what the message says, what the hint says.
 const USAGE_ERRORS: readonly (readonly [args: string, message: string, hint: string])[] = [
   ["rnu a.wasm", 'error[UnknownCommand]: Cannot run: there is no command "rnu"', "did you mean run?"],
-  ["frobnicate", "UnknownCommand", "the commands are run, compile, inspect, help"],
+  [
+    "frobnicate",
+    "UnknownCommand",
+    "the commands are run, compile, inspect, link, new-plugin, completions, help",
+  ],
   ["--fuel 3 run a.wasm", "UnknownFlag", "the command comes first"],
   ["run --feul 3 a.wasm", "there is no flag --feul", "did you mean --fuel?"],
   ["run -z a.wasm", "there is no flag -z", "the flags are --invoke"],
@@ -68,6 +71,18 @@ const USAGE_ERRORS: readonly (readonly [args: string, message: string, hint: str
   ["compile a.wasm -o - --json", "Cannot use --json with -o -", ""],
   ["compile a.wasm b.wasm -o c", "one file at a time", ""],
   ["inspect a.wasm b.wasm", "one file at a time", ""],
+  ["run a.wasm --fuel 3T", "Cannot use --fuel 3T", "10M"],
+  ["run a.wasm --fuel 0x10k", "Cannot use --fuel 0x10k", ""],
+  ["run a.wasm --fuel 99999999999G", "an integer from 0 to 2^64 - 1", ""],
+  ["run a.wasm --color sometimes", "it must be auto or always or never", ""],
+  ["run - --stdin -", "both are standard input", ""],
+  ["help rnu", "there is no command", "did you mean run?"],
+  ["link", "Cannot link: no file is given", ""],
+  ["completions", "no shell is given", "the shells are bash, zsh, fish"],
+  ["completions bahs", "there are no completions for bahs", "did you mean bash?"],
+  ["completions bash --name $(x)", "a program has letters", ""],
+  ["new-plugin", "one name is needed", "such as new-plugin kv"],
+  ["new-plugin a/b/c$d", "Cannot make plugin c$d", ""],
 ];
 
 for (const [line, message, hint] of USAGE_ERRORS) {
@@ -93,4 +108,17 @@ Deno.test("a file that is not there is a host error", async () => {
   const { code, err } = await commandLine(["inspect", "nowhere.wasm"]);
   assertEquals(code, 1);
   assertEquals(err, "error[FileNotFound]: Cannot read nowhere.wasm: there is no such file or folder\n");
+});
+
+Deno.test("--version --json is one document", async () => {
+  const { code, out } = await commandLine(["--version", "--json"]);
+  assertEquals([code, JSON.parse(out).rwasm], [0, manifest.version]);
+});
+
+Deno.test("--color decides about colors in messages, also when arguments are wrong", async () => {
+  const colored = "\x1b[1;31merror[FileNotFound]\x1b[0m";
+  assertStringIncludes((await commandLine(["run", "a.wasm", "--color", "always"])).err, colored);
+  assertStringIncludes((await commandLine(["rnu", "--color=always"])).err, "\x1b[1;31m");
+  assertEquals((await commandLine(["run", "a.wasm", "--color=never"])).err.includes("\x1b"), false);
+  assertEquals((await commandLine(["run", "a.wasm", "--", "--color=always"])).err.includes("\x1b"), false);
 });

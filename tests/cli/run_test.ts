@@ -130,6 +130,7 @@ Deno.test("run of a program that does not end exits with 11 at its fuel limit", 
   const { code, err } = await commandLine(["run", "b", "-i", "spin", "--fuel", "1000"], { b: BAD });
   assertEquals(code, 11);
   assertStringIncludes(err, "trap[OutOfFuel]");
+  assertStringIncludes(err, "hint: the flag is --fuel <n>");
 });
 
 Deno.test("run of a program whose host function pauses exits with 12 and shows the payload", async () => {
@@ -184,11 +185,26 @@ Deno.test("run of bytes that are no module exits with 3", async () => {
   }
 });
 
-Deno.test("run within limits that are too small exits with 3 and names the limit", async () => {
+Deno.test("run within limits that are too small exits with 13 and names the limit and its flag", async () => {
   const { code, err } = await commandLine(["run", "f", "--limits", "codeLength=5", "3"], { f: FIB });
-  assertEquals(code, 3);
-  assertStringIncludes(err, "codeLength");
+  assertEquals(code, 13);
+  assertStringIncludes(err, "--limits codeLength=<n>");
+  const deep = wat('(module (func $f (export "main") (result i32) (i32.add (call $f) (i32.const 1))))');
+  const stacked = await commandLine(["run", "d"], { d: deep });
+  assertEquals(stacked.code, 13);
+  assertMatch(stacked.err, /trap\[StackOverflow\][^]*--limits (callDepth|stackSlots)=<n>/);
 });
+
+// Each: what is given, in units.
+for (
+  const [text, fuel] of [["1k", 1000n], ["2M", 2_000_000n], ["1_0G", 10_000_000_000n], ["0x10", 16n]] as const
+) {
+  Deno.test(`run takes --fuel ${text} for ${fuel}`, async () => {
+    const { out } = await commandLine(["run", "v", "-i", "nothing", "--fuel", text, "--json"], { v: VALUES });
+    const { consumed, remaining } = JSON.parse(out).fuel;
+    assertEquals(BigInt(consumed) + BigInt(remaining), fuel);
+  });
+}
 
 Deno.test("names chosen by a guest cannot steer the terminal", async () => {
   for (

@@ -48,7 +48,7 @@ const REFUSED: [
     {},
     CompileError,
     "NotSupportedImportType",
-    "env.m",
+    '"env"."m"',
   ],
   [
     "an imported table",
@@ -56,7 +56,7 @@ const REFUSED: [
     {},
     CompileError,
     "NotSupportedImportType",
-    "env.t",
+    '"env"."t"',
   ],
   [
     "an imported global without a default value",
@@ -169,6 +169,14 @@ const REFUSED: [
     CompileError,
     "CodeSizeExceeded",
     "1000",
+  ],
+  [
+    "more code than a tiny limit",
+    "(func)",
+    { limits: { codeLength: 3 } },
+    CompileError,
+    "CodeSizeExceeded",
+    "3",
   ],
   ["an unknown option", "", { fuel: true } as CompilationConfig, UsageError, "InvalidConfig", '"fuel"'],
   ["an option of the wrong type", "", { consumeFuel: 1 } as never, UsageError, "InvalidConfig", "boolean"],

@@ -41,7 +41,7 @@ Deno.test("examples/counter counts, and stops guests that misbehave", async () =
   ]);
 });
 
-for (const guest of ["fib/fib", "counter/guest"]) {
+for (const guest of ["fib/fib", "counter/guest", "hello/hello"]) {
   Deno.test(`examples/${guest}.wasm is made from its .wat`, () => {
     const source = Deno.readTextFileSync(new URL(`examples/${guest}.wat`, ROOT));
     assertEquals(Deno.readFileSync(new URL(`examples/${guest}.wasm`, ROOT)), assembleWat(source));

@@ -10,7 +10,7 @@ import { unsigned } from "../wasm_encoder.ts";
 import { i32Constant, zeroOf } from "./constants.ts";
 import { type ModuleContext, sameTypes, someTypes, typeIndex } from "./context.ts";
 import { type FunctionSource, type Signature, TYPE_BYTE } from "./module.ts";
-import { NUMERIC_OPERATORS, STORES } from "./operators.ts";
+import { isNumeric, NUMERIC_OPERATORS, type NumericType, STORES } from "./operators.ts";
 import { Values } from "./values.ts";
 
 /** A label that is in scope. */
@@ -57,6 +57,7 @@ class Body extends Values {
     if (!this.leaf) this.#checkBudget();
     this.#statements(3);
     while (this.left > 30 && !this.once(6)) this.#statements(4);
+    if (!this.once(3)) this.#digestLocals();
     this.#finish(this.#results);
   }
 
@@ -290,13 +291,40 @@ class Body extends Values {
   #consume(types: readonly ValueType[]): void {
     for (const type of types.toReversed()) {
       const way = this.random.below(6);
-      const local = way < 4 ? this.localOf(type) : undefined;
-      const global = way === 4 ? this.globalOf(type, true) : undefined;
+      const local = way < 3 ? this.localOf(type) : undefined;
+      const global = way === 3 ? this.globalOf(type, true) : undefined;
       if (local !== undefined) {
-        this.emitIndex(way === 3 ? 0x22 : 0x21, local);
-        if (way === 3) this.emit(0x1a);
+        this.emitIndex(way === 2 ? 0x22 : 0x21, local);
+        if (way === 2) this.emit(0x1a);
       } else if (global !== undefined) this.emitIndex(0x24, global);
+      else if (isNumeric(type) && !this.once(3)) this.#digest(type);
       else this.emit(0x1a);
+    }
+  }
+
+  /** Mixes the number on the stack into a global, so that it is seen in the end whatever becomes of it. */
+  #digest(type: NumericType): void {
+    const { digestGlobal } = this.context;
+    if (type === "f32" || type === "f64") {
+      this.makeCanonical(type);
+      this.emit(type === "f32" ? 0xbc : 0xbd);
+    }
+    if (type === "i32" || type === "f32") this.emit(0xad);
+    this.emitIndex(0x23, digestGlobal);
+    this.emit(0x42, 5);
+    this.emit(0x89); // i64.rotl
+    this.emit(0x85); // i64.xor
+    this.emitIndex(0x24, digestGlobal);
+    this.left += 4;
+  }
+
+  /** Digests what is left in the locals. */
+  #digestLocals(): void {
+    for (let i = 0; i < this.usable; i++) {
+      const type = this.locals[i];
+      if (!isNumeric(type) || this.once(4)) continue;
+      this.emitIndex(0x20, i);
+      this.#digest(type);
     }
   }
 
@@ -511,7 +539,7 @@ class Body extends Values {
         if (!stable && this.once(2)) return this.emit(0xfc, 9, ...unsigned(segment)); // data.drop
         if (!this.accessible()) return;
         this.#start(inner);
-        this.#range(stable ? length : 0, inner);
+        this.#range(this.#readable(length, stable), inner);
         return this.emit(0xfc, 8, ...unsigned(segment), 0); // memory.init
       }
       case 3: {
@@ -521,7 +549,7 @@ class Body extends Values {
         const table = this.#writableTable((t) => t.type === type && (t.min >= length || context.wild));
         if (table === undefined) return;
         this.emit(...i32Constant(random.below(Math.max(1, tables[table].min - length + 1))));
-        this.#range(stable ? length : 0, inner);
+        this.#range(this.#readable(length, stable), inner);
         return this.emit(0xfc, 12, ...unsigned(segment), ...unsigned(table)); // table.init
       }
       case 4:
@@ -553,6 +581,11 @@ class Body extends Values {
         return this.emit(0xfc, 14, ...unsigned(table), ...unsigned(source)); // table.copy
       }
     }
+  }
+
+  /** How much of a segment to ask for: what was dropped, perhaps, gives a trap. */
+  #readable(length: number, stable: boolean): number {
+    return stable || (this.context.wild && this.once(2)) ? length : 0;
   }
 
   /** Pushes a source and a length within a segment, or beyond it when the module is wild. */

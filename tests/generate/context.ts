@@ -79,6 +79,8 @@ export interface ModuleContext {
   readonly globals: readonly { readonly type: ValueType; readonly mutable: boolean }[];
   /** Mutable i32 global that calls and back-branches count down. */
   readonly budgetGlobal: number;
+  /** Mutable i64 global that values are mixed into, so that nothing goes unseen. */
+  readonly digestGlobal: number;
   /** Functions `ref.func` may name. */
   readonly declared: readonly number[];
   readonly tables: readonly TableFacts[];

@@ -295,9 +295,11 @@ class Generator {
     this.#makeTables();
     this.#makeMemory();
 
-    const budget = this.#deep ? DEEP_BUDGET : 1 + random.below(2 * options.budget);
+    const budget = this.#deep ? DEEP_BUDGET : 5 + random.below(2 * options.budget);
     const budgetGlobal = this.#globals.length;
     this.#globals.push({ type: "i32", mutable: true, init: i32Constant(budget) });
+    const digestGlobal = this.#globals.length;
+    this.#globals.push({ type: "i64", mutable: true, init: zeroOf("i64") });
     const context: ModuleContext = {
       random,
       options,
@@ -306,6 +308,7 @@ class Generator {
       importCount,
       globals: this.#globals,
       budgetGlobal,
+      digestGlobal,
       declared: options.tables ? declared : [],
       tables: this.#tables,
       groups: this.#groups,

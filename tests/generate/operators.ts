@@ -103,6 +103,12 @@ export const NUMERIC: Readonly<Record<NumericType, readonly NumericOperator[]>> 
   f64: rows.filter(({ result }) => result === "f64"),
 };
 
+/** Those of them that give a whole number of bits, not just one: comparisons lose what went in. */
+export const ARITHMETIC: typeof NUMERIC = {
+  ...NUMERIC,
+  i32: NUMERIC.i32.filter(({ bytes: [code] }) => code > 0x66),
+};
+
 /** All numeric operators. */
 export const NUMERIC_OPERATORS: readonly NumericOperator[] = rows;
 

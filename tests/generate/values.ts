@@ -15,7 +15,14 @@ import { unsigned } from "../wasm_encoder.ts";
 import { canonicalNan, constantOf, i32Constant, interestingBits, zeroOf } from "./constants.ts";
 import { type ModuleContext, sameTypes } from "./context.ts";
 import { type Instruction, type Signature, TYPE_BYTE } from "./module.ts";
-import { isNumeric, LOADS, type MemoryOperator, NUMERIC, type NumericOperator } from "./operators.ts";
+import {
+  ARITHMETIC,
+  isNumeric,
+  LOADS,
+  type MemoryOperator,
+  NUMERIC,
+  type NumericOperator,
+} from "./operators.ts";
 
 /** Ways to make a value. */
 type Way = "leaf" | "numeric" | "load" | "select" | "block" | "call" | "size" | "table" | "isNull";
@@ -42,7 +49,7 @@ export abstract class Values {
   /** Types of the locals, parameters first; scratch locals last. */
   readonly locals: ValueType[];
   /** How many locals expressions may use: not the scratch ones. */
-  readonly #usable: number;
+  protected readonly usable: number;
   readonly #scratch = new Map<ValueType, number>();
 
   /** The module around the function. */
@@ -59,7 +66,7 @@ export abstract class Values {
     this.context = context;
     this.random = context.random;
     this.locals = [...locals];
-    this.#usable = locals.length;
+    this.usable = locals.length;
     this.leaf = leaf;
     this.left = size;
   }
@@ -110,16 +117,18 @@ export abstract class Values {
   /** A local of a type that expressions may use; undefined when there is none. */
   protected localOf(type: ValueType): number | undefined {
     const found: number[] = [];
-    for (let i = 0; i < this.#usable; i++) if (this.locals[i] === type) found.push(i);
+    for (let i = 0; i < this.usable; i++) if (this.locals[i] === type) found.push(i);
     return found.length === 0 ? undefined : this.random.pick(found);
   }
 
   /** A global of a type, other than the budget. */
   protected globalOf(type: ValueType, mutable: boolean): number | undefined {
-    const { globals, budgetGlobal } = this.context;
+    const { globals, budgetGlobal, digestGlobal } = this.context;
     const found: number[] = [];
     globals.forEach((global, i) => {
-      if (global.type === type && (global.mutable || !mutable) && i !== budgetGlobal) found.push(i);
+      if (global.type === type && (global.mutable || !mutable) && i !== budgetGlobal && i !== digestGlobal) {
+        found.push(i);
+      }
     });
     return found.length === 0 ? undefined : this.random.pick(found);
   }
@@ -136,7 +145,8 @@ export abstract class Values {
       case "leaf":
         return this.#leaf(type);
       case "numeric":
-        return isNumeric(type) ? this.#numeric(this.random.pick(NUMERIC[type]), depth) : this.#leaf(type);
+        if (!isNumeric(type)) return this.#leaf(type);
+        return this.#numeric(this.random.pick((this.once(3) ? NUMERIC : ARITHMETIC)[type]), depth);
       case "load": {
         const loads = LOADS.filter((load) => load.type === type);
         if (!this.accessible() || loads.length === 0) return this.#leaf(type);
@@ -175,7 +185,11 @@ export abstract class Values {
 
   /** A float as the same bits on every engine. */
   protected exactValue(type: ValueType, depth: number): void {
-    if (this.value(type, depth) || (type !== "f32" && type !== "f64")) return;
+    if (!this.value(type, depth) && (type === "f32" || type === "f64")) this.makeCanonical(type);
+  }
+
+  /** Replaces a NaN on the stack by the canonical one. */
+  protected makeCanonical(type: "f32" | "f64"): void {
     const scratch = this.scratch(type);
     this.emitIndex(0x22, scratch);
     this.emit(...canonicalNan(type));

@@ -350,94 +350,94 @@ const CALL: {
     "get",
     () => {},
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not undefined`,
+    `signature mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not undefined`,
   ],
   "returns a number for an i64": [
     "get",
     () => 1,
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not the number 1`,
+    `signature mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not the number 1`,
   ],
   "returns a bigint of 65 bits": [
     "get",
     () => 2n ** 64n,
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not the bigint 18446744073709551616n`,
+    `signature mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not the bigint 18446744073709551616n`,
   ],
   "returns text": [
     "get",
     () => "8",
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not the string "8"`,
+    `signature mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not the string "8"`,
   ],
   "returns a list for one result": [
     "get",
     () => [1n],
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not an array`,
+    `signature mismatch: host function "kv"."get" of plugin "kv" must return i64 (a bigint from -2^63 to 2^64 - 1), not an array`,
   ],
   "returns a promise": [
     "get",
     () => Promise.resolve(1n),
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."get" of plugin "kv" returned a promise
+    `signature mismatch: host function "kv"."get" of plugin "kv" returned a promise
   hint: call caller.pause() and give the results to executor.resume() when they are there`,
   ],
   "returns a promise that fails": [
     "get",
     () => Promise.reject(new Error("later")),
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."get" of plugin "kv" returned a promise
+    `signature mismatch: host function "kv"."get" of plugin "kv" returned a promise
   hint: call caller.pause() and give the results to executor.resume() when they are there`,
   ],
   "returns something like a promise": [
     "get",
     () => ({ then: () => {} }),
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."get" of plugin "kv" returned a promise
+    `signature mismatch: host function "kv"."get" of plugin "kv" returned a promise
   hint: call caller.pause() and give the results to executor.resume() when they are there`,
   ],
   "returns one value of two": [
     "pair",
     () => [1],
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."pair" of plugin "kv" must return an array of 2 values, not the number 1`,
+    `signature mismatch: host function "kv"."pair" of plugin "kv" must return an array of 2 values, not an array of 1 value`,
   ],
   "returns three values of two": [
     "pair",
     () => [1, 2n, 3],
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."pair" of plugin "kv" must return an array of 2 values, not more than 2 values`,
+    `signature mismatch: host function "kv"."pair" of plugin "kv" must return an array of 2 values, not an array of more than 2 values`,
   ],
   "returns two values in the wrong order": [
     "pair",
     () => [2n, 1],
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."pair" of plugin "kv" must return i32 (an integer number from -2^31 to 2^32 - 1) as result 0, not the bigint 2n`,
+    `signature mismatch: host function "kv"."pair" of plugin "kv" must return i32 (an integer number from -2^31 to 2^32 - 1) as result 0, not the bigint 2n`,
   ],
   "returns a fraction for an i32": [
     "pair",
     () => [1.5, 2n],
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."pair" of plugin "kv" must return i32 (an integer number from -2^31 to 2^32 - 1) as result 0, not the number 1.5`,
+    `signature mismatch: host function "kv"."pair" of plugin "kv" must return i32 (an integer number from -2^31 to 2^32 - 1) as result 0, not the number 1.5`,
   ],
   "returns an i32 of 33 bits": [
     "pair",
     () => [2 ** 32, 2n],
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."pair" of plugin "kv" must return i32 (an integer number from -2^31 to 2^32 - 1) as result 0, not the number 4294967296`,
+    `signature mismatch: host function "kv"."pair" of plugin "kv" must return i32 (an integer number from -2^31 to 2^32 - 1) as result 0, not the number 4294967296`,
   ],
   "returns an object for two results": [
     "pair",
     () => ({ 0: 1, 1: 2n, length: 2 }),
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."pair" of plugin "kv" must return an array of 2 values, not an object`,
+    `signature mismatch: host function "kv"."pair" of plugin "kv" must return an array of 2 values, not an object`,
   ],
   "returns a value where none is declared": [
     "note",
     () => 0,
     "BadSignature",
-    `indirect call type mismatch: host function "kv"."note" of plugin "kv" must return nothing (undefined), not the number 0`,
+    `signature mismatch: host function "kv"."note" of plugin "kv" must return nothing (undefined), not the number 0`,
   ],
   "throws an error": [
     "note",
@@ -480,13 +480,13 @@ const CALL: {
     "note",
     (caller) => void caller.memory.read(65_530, 7),
     "MemoryOutOfBounds",
-    "out of bounds memory access: host read of 7 bytes at 65530; memory has 65536 bytes",
+    `out of bounds memory access: read of 7 bytes at 65530 by host function "kv"."note" of plugin "kv"; memory has 65536 bytes`,
   ],
   "reads at a pointer of 2^31": [
     "note",
     (caller) => void caller.memory.read(-(2 ** 31), 1),
     "MemoryOutOfBounds",
-    "out of bounds memory access: host read of 1 bytes at -2147483648; memory has 65536 bytes",
+    `out of bounds memory access: read of 1 bytes at 0x80000000 by host function "kv"."note" of plugin "kv"; memory has 65536 bytes`,
   ],
   "reads a fraction of a byte": [
     "note",

@@ -51,7 +51,7 @@ const EXPLANATIONS: readonly (readonly [code: string, pc: number, text: string, 
   ["BulkConst 32, C 1", 1, "call stack exhausted: I32Const at height 32; the code reserved 32 slots"],
   ["C 1, StackCheck 8205", 1, "call stack exhausted: the function needs 8205 slots above the 1 in use, more than 8205"],
   ["CallInternal 0", 0, "call stack exhausted: 1024 return addresses are stored"],
-  ["C 7, C 1, TableGrow 0, Drop, C 0, CallIndirect 7, TableGet 0, SignatureCheck 8", 7, "indirect call type mismatch: the call expects signature 7, the function has 8"],
+  ["C 7, C 1, TableGrow 0, Drop, C 0, CallIndirect 7, TableGet 0, SignatureCheck 8", 7, "signature mismatch: the call expects signature 7, the function has 8"],
   ["C 1, C 2, Return", 2, "illegal opcode: the stack holds 2 slots at the end, the results take 0"],
   ["Trap BadConversionToInteger", 0, "invalid conversion to integer"],
   ["Unreachable, Return", 0, "unreachable code reached: during instantiation", { sourcePc: 1 }],
@@ -166,7 +166,7 @@ Deno.test("a signature mismatch names both types and the function", () => {
   assertEquals(trap.code, "BadSignature");
   assertEquals(
     trap.message.split("\n", 1)[0],
-    "indirect call type mismatch: the call expects () -> (), inner is (i32) -> (i64)",
+    "signature mismatch: the call expects () -> (), inner is (i32) -> (i64)",
   );
 });
 

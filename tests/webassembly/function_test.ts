@@ -1,4 +1,5 @@
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import { MAX_NESTED_RUNS } from "../../lib/limits.ts";
 import { createWebAssembly, Trap } from "../../mod.ts";
 import { sameAsHost, wat } from "./side_by_side.ts";
 
@@ -236,7 +237,7 @@ Deno.test("the cause of a RuntimeError is the trap, with its place in the module
   ]);
 });
 
-Deno.test("after 200 nested calls the next one is refused, and the outer ones go on", () => {
+Deno.test("after 500 nested calls the next one is refused, and the outer ones go on", () => {
   const W = createWebAssembly();
   let depth = 0, deepest = 0, cause: unknown;
   const host = () => {
@@ -252,7 +253,7 @@ Deno.test("after 200 nested calls the next one is refused, and the outer ones go
   const wasm = wat(`(module (func $host (import "m" "host")) (func (export "call") call $host))`);
   const call = new W.Instance(new W.Module(wasm), { m: { host } }).exports.call as () => void;
   call();
-  assertEquals(deepest, 201);
+  assertEquals(deepest, MAX_NESTED_RUNS + 1);
   assertInstanceOf(cause, Trap);
   assertStrictEquals(cause.code, "StackOverflow");
 });

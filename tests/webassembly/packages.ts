@@ -27,6 +27,9 @@ const hex = (bytes: Uint8Array | null) => bytes?.toHex() ?? null;
 const key = Uint8Array.fromHex("8f2a559490d3e2a1c7be3bd6e5f0a4c6b1d8e97f0c5b2a3d4e6f708192a3b4c5");
 const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode("message")));
 
+/** A public key in form only: no point of the curve has x = 5. */
+const noPoint = new Uint8Array(33).with(0, 2).with(32, 5);
+
 await part("keys", () => {
   const point = secp.pointFromScalar(key)!;
   return [
@@ -36,7 +39,7 @@ await part("keys", () => {
     hex(secp.pointAddScalar(point, hash)),
     hex(secp.xOnlyPointFromScalar(key)),
     secp.isPoint(point),
-    secp.isPoint(point.with(1, point[1] ^ 1).with(32, point[32] ^ 1)),
+    secp.isPoint(noPoint),
     secp.isPrivate(new Uint8Array(32)),
   ];
 });
@@ -53,7 +56,6 @@ await part("signatures", () => {
   ];
 });
 await part("errors of the package", () => {
-  const point = secp.pointFromScalar(key)!, noPoint = point.with(32, point[32] ^ 1);
   const tries = [() => secp.sign(hash, new Uint8Array(32)), () => secp.pointCompress(noPoint, true)];
   return tries.map((attempt) => {
     try {

@@ -273,6 +273,9 @@ Deno.test("functions of another instance are refused where a machine cannot refe
   const filled = new W.Table({ element: "anyfunc", initial: 1 });
   filled.set(0, one);
   const global = new W.Global({ value: "anyfunc", mutable: false }, foreign);
+  const count = new W.Global({ value: "i32", mutable: true });
+  const empty = new W.Table({ element: "anyfunc", initial: 0 });
+  const twice = (declaration: string) => `(module ${declaration} ${declaration})`;
   const cases: readonly (readonly [() => unknown, ErrorConstructor, string])[] = [
     [() => table.set(0, foreign), TypeError, "another instance"],
     [() => table.grow(1, foreign), TypeError, "another instance"],
@@ -293,6 +296,8 @@ Deno.test("functions of another instance are refused where a machine cannot refe
       W.LinkError,
       "another instance",
     ],
+    [() => make(twice(`(global (import "m" "count") (mut i32))`), { count }), W.LinkError, "imported twice"],
+    [() => make(twice(`(table (import "m" "empty") 0 funcref)`), { empty }), W.LinkError, "belongs to an"],
   ];
   for (const [attempt, kind, text] of cases) {
     const error = assertThrows(attempt, kind);

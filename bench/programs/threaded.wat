@@ -1,0 +1,40 @@
+;; An interpreter with a function per instruction, called through a table, that runs its program $n times.
+(module
+  (memory (export "memory") 1)
+  (type $handler (func (param $accumulator i32) (result i32)))
+  (table funcref (elem $increment $double $store $load $mix $halve $back $stop))
+  (global $pc (mut i32) (i32.const 0))
+  (global $rounds (mut i32) (i32.const 0))
+  (data (i32.const 0) "\00\02\01\04\00\03\04\05\00\02\04\01\03\00\04\06\07")
+
+  (func $increment (param $accumulator i32) (result i32) (i32.add (local.get $accumulator) (i32.const 1)))
+  (func $double (param $accumulator i32) (result i32) (i32.shl (local.get $accumulator) (i32.const 1)))
+  (func $store (param $accumulator i32) (result i32)
+    (i32.store offset=256 (i32.shl (i32.and (local.get $accumulator) (i32.const 63)) (i32.const 2))
+      (local.get $accumulator))
+    (local.get $accumulator))
+  (func $load (param $accumulator i32) (result i32)
+    (i32.xor (local.get $accumulator)
+      (i32.load offset=256 (i32.shl (i32.and (local.get $accumulator) (i32.const 63)) (i32.const 2)))))
+  (func $mix (param $accumulator i32) (result i32)
+    (i32.add (i32.mul (local.get $accumulator) (i32.const 0x85ebca6b)) (i32.const 0x9e37)))
+  (func $halve (param $accumulator i32) (result i32) (i32.shr_u (local.get $accumulator) (i32.const 1)))
+  (func $back (param $accumulator i32) (result i32) ;; to the start, while there are rounds
+    (global.set $rounds (i32.sub (global.get $rounds) (i32.const 1)))
+    (if (global.get $rounds) (then (global.set $pc (i32.const 0))))
+    (local.get $accumulator))
+  (func $stop (param $accumulator i32) (result i32)
+    (global.set $pc (i32.const -1))
+    (local.get $accumulator))
+
+  (func (export "main") (param $n i32) (result i32)
+    (local $accumulator i32) (local $at i32)
+    (global.set $rounds (local.get $n))
+    (global.set $pc (i32.const 0))
+    (loop $next
+      (local.set $at (global.get $pc))
+      (global.set $pc (i32.add (local.get $at) (i32.const 1)))
+      (local.set $accumulator
+        (call_indirect (type $handler) (local.get $accumulator) (i32.load8_u (local.get $at))))
+      (br_if $next (i32.ge_s (global.get $pc) (i32.const 0))))
+    (local.get $accumulator)))

@@ -1,0 +1,60 @@
+/**
+ * Generated modules in both loops: the exports that a plan calls, on one instance, compared at every
+ * stop. Fuel is without bound, or stops at every charge.
+ *
+ * @module
+ */
+
+import { compile, ImportLinker, type Value } from "../../mod.ts";
+import { verify } from "../../lib/isa/verify.ts";
+import type { Program } from "../../lib/interpreter/program.ts";
+import { planOf, typeOfFunction } from "../differential/plan.ts";
+import { Host, HostEnd } from "../differential/host.ts";
+import { type GeneratedModule, IMPORTED_GLOBAL } from "../generate/generate.ts";
+import { type TwinEnding, Twins } from "./twins.ts";
+
+/** Runs a module's plan; how each call ended. */
+export function runGenerated(
+  generated: GeneratedModule,
+  fuel: bigint | "step" | undefined,
+): { endings: TwinEnding[]; program: Program } {
+  const { source, wasm } = generated, plan = planOf(generated);
+  const linker = new ImportLinker<Host>();
+  source.imports.forEach(({ module, name, type }, index) => {
+    const { params, results } = source.types[type];
+    linker.define(module, name, { index, params, results }, (caller, ...args: Value[]) => {
+      try {
+        const values = caller.data.function(name, source.types[type])(args);
+        return results.length === 0 ? undefined : results.length === 1 ? values[0] : values;
+      } catch (error) {
+        if (!(error instanceof HostEnd)) throw error;
+        return error.how === "halt" ? caller.halt() : caller.trap("IllegalOpcode");
+      }
+    });
+  });
+  const imported = source.globals.some((global) => global.imported !== undefined);
+  const module = compile(wasm, {
+    linker,
+    ...(imported ? { defaultImportedGlobalValue: IMPORTED_GLOBAL } : {}),
+  });
+  const verified = verify(module, (index) => linker.bySyscall(index));
+  const twins = new Twins<Host>(verified, { linker, data: () => new Host(), fuel, mostStops: 3000 });
+  for (const { store } of twins.sides) store.data.memory = () => store.memory.view();
+  const endings = [twins.run(0)];
+  if (endings[0] !== "done") return { endings, program: twins.program };
+  const { functionStarts } = module.info!;
+  const budget = source.exports.find(({ name }) => name === "budget");
+  for (const { name, args } of plan.calls) {
+    const { index } = source.exports.find((entry) => entry.kind === "function" && entry.name === name)!;
+    if (budget !== undefined) {
+      for (const { machine } of twins.sides) machine.setGlobalWord(2 * budget.index, plan.budget);
+    }
+    const values = args.map(({ type, value }) =>
+      type === "funcref" && value !== null ? functionStarts[value as number] : value
+    );
+    const ending = twins.run(functionStarts[index], typeOfFunction(source, index).params, values);
+    endings.push(ending);
+    if (ending === "cut") break;
+  }
+  return { endings, program: twins.program };
+}
