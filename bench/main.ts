@@ -8,16 +8,20 @@
 import { benchCompile } from "./compile.ts";
 import { benchDecode } from "./decode.ts";
 import { benchExecute } from "./execute.ts";
+import { benchHostCall } from "./hostcall.ts";
 import { benchMemory } from "./memory.ts";
 import { format, type Table } from "./measure.ts";
 import { benchStartup } from "./startup.ts";
+import { benchWasi } from "./wasi.ts";
 
 const BENCHMARKS: Record<string, () => Table | Promise<Table>> = {
   execute: benchExecute,
   compile: benchCompile,
   decode: benchDecode,
+  hostcall: benchHostCall,
   memory: benchMemory,
   startup: benchStartup,
+  wasi: benchWasi,
 };
 
 const unknown = Deno.args.filter((name) => !Object.hasOwn(BENCHMARKS, name));

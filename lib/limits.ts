@@ -107,6 +107,12 @@ const BOUNDS: { readonly [Name in keyof Limits]: readonly [low: number, high: nu
  * @throws {UsageError} `InvalidLimit` when a limit is unknown, not an integer, or out of range.
  */
 export function resolveLimits(limits: Partial<Limits> = {}): Limits {
+  if (typeof limits !== "object" || limits === null) {
+    throw new UsageError(
+      "InvalidLimit",
+      `Cannot use limits: they are ${limits === null ? "null" : `a ${typeof limits}`}, not an object`,
+    );
+  }
   const resolved: Record<string, number> = { ...DEFAULT_LIMITS };
   for (const name of Object.keys(limits)) {
     const value: unknown = limits[name as keyof Limits];

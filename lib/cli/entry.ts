@@ -37,7 +37,7 @@ export function usualExport(names: readonly string[], wasi: boolean): string | u
 /**
  * Checks that a chosen name is an exported function.
  *
- * @throws {UsageError} `UnknownExport`, with the nearest name or all of them.
+ * @throws {UsageError} `UnknownExport`, with the nearest name and all of them.
  */
 export function checkExport(name: string, names: readonly string[]): string {
   if (names.includes(name)) return name;

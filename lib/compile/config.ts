@@ -123,6 +123,9 @@ const OPTIONS = [
  * @throws {UsageError} `InvalidConfig` or `InvalidLimit` for an option that does not exist or has the wrong form.
  */
 export function resolveConfig(config: CompilationConfig): ResolvedConfig {
+  if (typeof config !== "object" || config === null) {
+    throw refused(`the configuration is ${config === null ? "null" : `a ${typeof config}`}, not an object`);
+  }
   for (const name of Object.keys(config)) {
     if (!(OPTIONS as readonly string[]).includes(name)) {
       throw refused(`"${name}" is not an option`, `the options are ${OPTIONS.join(", ")}`);

@@ -53,7 +53,7 @@ function hintOf(of: FunctionType | undefined): { hint?: string } {
 /**
  * A copy of the types of an entry point.
  *
- * @param most slots there can be.
+ * @param most types there can be.
  * @throws {UsageError} `InvalidTypes`.
  */
 export function checkTypes(types: unknown, most: number): FunctionType {
@@ -70,7 +70,7 @@ export function checkTypes(types: unknown, most: number): FunctionType {
       throw invalidTypes(`types.${which} is ${foundText(value)}, not an array of types`);
     }
     if (given.length > most) {
-      throw invalidTypes(`types.${which} are ${given.length}, more than limits.stackSlots, ${most}`);
+      throw invalidTypes(`types.${which} has ${given.length} types, more than any stack takes`);
     }
     const wrong = given.values.findIndex((type) => !isValueType(type));
     if (wrong >= 0) {

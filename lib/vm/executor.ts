@@ -15,7 +15,7 @@ import {
   type ValueType,
 } from "../isa/module.ts";
 import { nearest, quoteName } from "../isa/nearest.ts";
-import { MAX_NESTED_RUNS } from "../limits.ts";
+import { type Limits, MAX_NESTED_RUNS, STACK_HEADROOM } from "../limits.ts";
 import { checkImports } from "../plugin/linker.ts";
 import type { Value } from "../plugin/plugin.ts";
 import { checkTypes, checkValues, guessTypes } from "./arguments.ts";
@@ -27,16 +27,7 @@ import { Machine } from "./machine.ts";
 import type { Outcome } from "./outcome.ts";
 import { RwasmStore } from "./store.ts";
 import { ensureCells } from "./syscall.ts";
-import {
-  expectedText,
-  foundText,
-  isValueOf,
-  isValueType,
-  readValues,
-  typeText,
-  writeValues,
-  zeroValues,
-} from "./values.ts";
+import { expectedText, foundText, isValueOf, readValues, writeValues, zeroValues } from "./values.ts";
 
 /** How an executor runs. */
 export interface ExecutorOptions {
@@ -240,7 +231,7 @@ export class RwasmExecutor<T = undefined> {
         parked === undefined ? undefined : "the paused run belongs to another executor of this store",
       );
     }
-    const types = parked.results ?? guessTypes(results, store.limits.stackSlots);
+    const types = parked.results ?? guessTypes(results, mostValues(store.limits));
     const checked = checkValues(() => "resume", "result", types, results);
     // Looking at the results may have run code of theirs.
     if (store.running) throw reentrant("resume");
@@ -316,7 +307,7 @@ export class RwasmExecutor<T = undefined> {
   }
 
   #entryType(types: FunctionType | undefined): FunctionType {
-    if (types !== undefined) return checkTypes(types, this.store.limits.stackSlots);
+    if (types !== undefined) return checkTypes(types, mostValues(this.store.limits));
     const info = this.module.info;
     if (info === undefined || info.hasRouter) return info?.entrypoint ?? NO_TYPES;
     if (info.entrypoint !== undefined) return info.entrypoint;
@@ -412,6 +403,11 @@ export class RwasmExecutor<T = undefined> {
     if (run.initializing) this.store.machine = run.previous;
     return { status: "trap", trap };
   }
+}
+
+/** One more than the stack can take, so that what is too much is a StackOverflow, but bounded. */
+function mostValues({ stackSlots }: Limits): number {
+  return stackSlots + STACK_HEADROOM + 1;
 }
 
 /**

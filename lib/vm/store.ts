@@ -70,9 +70,15 @@ export class RwasmStore<T = undefined> {
   /**
    * An empty store.
    *
-   * @throws {UsageError} `InvalidLimit`, `InvalidFuel` or `InvalidLinker`.
+   * @throws {UsageError} `InvalidOptions`, `InvalidLimit`, `InvalidFuel` or `InvalidLinker`.
    */
   constructor(options: StoreOptions<T> = {}) {
+    if (typeof options !== "object" || options === null) {
+      throw new UsageError(
+        "InvalidOptions",
+        `Cannot make a store: options are ${foundText(options)}, not an object`,
+      );
+    }
     const { linker, data, fuelLimit, limits } = options;
     if (linker !== undefined && !(linker instanceof ImportLinker)) {
       throw new UsageError(

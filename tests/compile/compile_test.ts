@@ -59,6 +59,29 @@ const REFUSED: [
     '"env"."t"',
   ],
   [
+    "several imports without a place, all at once",
+    '(import "env" "m" (memory 1)) (import "env" "t" (table 1 funcref)) (import "env" "g" (global i32))',
+    {},
+    CompileError,
+    "NotSupportedImportType",
+    `Cannot compile imports: 3 have no place in rWasm
+  "env"."m": an imported memory
+  "env"."t": an imported table
+  "env"."g": an imported global
+  at byte offset`,
+  ],
+  [
+    "unknown functions together with imports without a place",
+    '(import "env" "f" (func)) (import "env" "m" (memory 1)) (import "env" "t" (table 1 funcref))',
+    {},
+    LinkError,
+    "UnresolvedImportFunction",
+    `Cannot link module: 3 of 3 imports do not match
+  "env"."f": unknown; the module wants () -> ()
+  "env"."m": an imported memory has no place in rWasm
+  "env"."t": an imported table has no place in rWasm`,
+  ],
+  [
     "an imported global without a default value",
     '(import "env" "g" (global i32))',
     {},

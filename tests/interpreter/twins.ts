@@ -11,7 +11,6 @@ import { TrapCode, trapName } from "../../lib/error.ts";
 import { slotsOfAll, type ValueType } from "../../lib/isa/module.ts";
 import { Op, POPS } from "../../lib/isa/opcode.ts";
 import type { VerifiedModule } from "../../lib/isa/verify.ts";
-import { isMetered } from "../../lib/interpreter/metering.ts";
 import { Program } from "../../lib/interpreter/program.ts";
 import { FastMachine } from "../../lib/interpreter/run.ts";
 import type { ImportLinker } from "../../lib/plugin/linker.ts";
@@ -110,9 +109,7 @@ export class Twins<T = undefined> {
         for (const { machine } of this.sides) machine.signaturePending = false;
         return trapName(plain.machine.trap);
       }
-      const endings = this.sides.map((side) =>
-        exit === Exit.Fuel ? this.#charge(side) : this.#syscall(side)
-      );
+      const endings = this.sides.map((side) => exit === Exit.Fuel ? this.#charge(side) : this.#syscall(side));
       if (endings[0] !== endings[1]) this.#fail(`plain ends as ${endings[0]}, fast as ${endings[1]}`);
       if (endings[0] !== undefined) return endings[0];
     }
@@ -204,10 +201,9 @@ function push(machine: Machine, types: readonly ValueType[], values: readonly Va
   return true;
 }
 
-/** Index of the first byte that differs, or −1; both begin at an address that is a multiple of 8. */
+/** Index of the first byte that differs, or −1; memories are whole pages. */
 function firstDifference(x: Uint8Array, y: Uint8Array): number {
-  const a = new Float64Array(x.buffer, 0, 0), words = x.length >> 2;
-  void a;
+  const words = x.length >> 2;
   const p = new Int32Array(x.buffer, x.byteOffset, words), q = new Int32Array(y.buffer, y.byteOffset, words);
   for (let k = 0; k < words; k++) {
     if (p[k] === q[k]) continue;
@@ -215,4 +211,3 @@ function firstDifference(x: Uint8Array, y: Uint8Array): number {
   }
   return -1;
 }
-void isMetered;

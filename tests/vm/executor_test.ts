@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { LinkError, type RwasmError, UsageError, VerifyError } from "../../lib/error.ts";
 import { type ModuleInfo, RwasmModule, type ValueType } from "../../lib/isa/module.ts";
 import { ImportLinker } from "../../lib/plugin/linker.ts";
@@ -203,6 +203,80 @@ Deno.test("a getter in the parameters is looked at once", () => {
   assertEquals(looks, 1);
 });
 
+/** Arrays that do something, or refuse, when they are looked at. */
+const HOSTILE_ARRAYS: readonly (() => unknown)[] = [
+  () => {
+    const { proxy, revoke } = Proxy.revocable([1, 2], {});
+    revoke();
+    return proxy;
+  },
+  () =>
+    new Proxy([1, 2], {
+      get() {
+        throw new RangeError("hostile");
+      },
+    }),
+  () =>
+    Object.defineProperty([1, 2], 0, {
+      get() {
+        throw new RangeError("hostile");
+      },
+    }),
+  () => new Proxy([1, 2], { get: (target, key) => key === "length" ? "2" : Reflect.get(target, key) }),
+  () => ({ length: 2, 0: 1, 1: 2 }),
+];
+
+Deno.test("arrays that cannot be read are refused, in call(), execute() and resume()", () => {
+  for (const make of HOSTILE_ARRAYS) {
+    const array = make() as never;
+    const executor = executorOf();
+    assertEquals(refusal(() => executor.call("add", array)).code, "InvalidValues");
+    assertEquals(refusal(() => executor.execute(array, signature("i32 i32 ->"))).code, "InvalidValues");
+    const types = { params: array, results: [] };
+    assertEquals(refusal(() => executor.execute([], types)).code, "InvalidTypes");
+    const paused = setUp("Trap InterruptionCalled, Return").executor;
+    assertEquals(show(paused.execute()), "paused");
+    assertMatch(refusal(() => paused.resume(array)).code, /^(InvalidValues|WrongValueCount)$/);
+    assertEquals(refusal(() => paused.resume(new Array(2 ** 32 - 1))).code, "WrongValueCount");
+  }
+  const types = {
+    get params(): never {
+      throw new RangeError("hostile");
+    },
+    results: [],
+  };
+  assertEquals(refusal(() => executorOf().execute([], types)).code, "InvalidTypes");
+});
+
+Deno.test("values that resume or pause the run while they are looked at do not run it twice", () => {
+  const { executor, store } = setUp("Call 1, Return", { hosts: [["-> i32", (caller) => caller.pause()]] });
+  const once = [7];
+  Object.defineProperty(once, 0, { get: () => (executor.resume([5]), 7) });
+  const type = signature("-> i32");
+  assertEquals(show(executor.execute([], type)), "paused");
+  assertEquals(refusal(() => executor.resume(once)).code, "NotPaused");
+  const starting = [7];
+  Object.defineProperty(starting, 0, { get: () => (executor.execute([], type), 7) });
+  const wider = { params: ["i32" as const], results: ["i32" as const] };
+  assertEquals(refusal(() => executor.execute(starting, wider)).code, "Paused");
+  store.reset();
+});
+
+Deno.test("exports are found by name among thousands, by every executor of a module", () => {
+  const functionExports = Array.from({ length: 20_000 }, (_, i) => ({
+    ...INFO.functionExports[0]!,
+    name: `f${i}`,
+  }));
+  const module = compiled({ functionExports });
+  const start = performance.now();
+  for (let i = 0; i < 2_000; i++) {
+    const executor = new RwasmExecutor(new RwasmStore(), module);
+    assertEquals(executor.call("f19999", [1, 2]).status, "done");
+  }
+  // Looking through the list would take 2,000 × 20,000 comparisons of names.
+  assert(performance.now() - start < 1_500, `${performance.now() - start} ms`);
+});
+
 const IMPORT = { module: "env", name: "f1", syscall: 1, ...signature("-> i32") };
 
 Deno.test("the imports of a compiled module are linked when the executor is made", () => {
@@ -220,7 +294,24 @@ Deno.test("the imports of a compiled module are linked when the executor is made
   assert(unknown.message.includes('"f2"') && unknown.message.includes('"f3"'), unknown.message);
   const type: { results: ValueType[] } = { results: ["i64"] };
   assertEquals(refusal(() => make([{ ...IMPORT, ...type }]), LinkError).code, "MalformedImportFunctionType");
-  assertEquals(refusal(() => make([{ ...IMPORT, syscall: 2 }]), LinkError).code, "SyscallIndexMismatch");
+  const moved = refusal(() => make([{ ...IMPORT, syscall: 2 }]), LinkError);
+  assertEquals(moved.code, "SyscallIndexMismatch");
+  assertEquals(
+    moved.message,
+    `Cannot link "example": 1 of 1 import does not match
+  "env"."f1": index mismatch: the module calls index 2, define() declares 1
+  hint: compile with the linker the module will run with`,
+  );
+  const all = refusal(
+    () => make([{ ...IMPORT, syscall: 2 }, { ...IMPORT, ...type }, { ...IMPORT, name: "f9" }, IMPORT]),
+    LinkError,
+  );
+  assertEquals(all.code, "UnresolvedImportFunction");
+  for (
+    const text of ["3 of 4 imports do not match", "index mismatch", "signature mismatch", '"f9": unknown']
+  ) {
+    assert(all.message.includes(text), all.message);
+  }
   assertEquals(refusal(() => make([IMPORT], new RwasmStore()), LinkError).code, "UnresolvedImportFunction");
 });
 
@@ -230,6 +321,10 @@ Deno.test("constructors refuse what they cannot use", () => {
     [() => new RwasmExecutor({} as never, module), "InvalidStore"],
     [() => new RwasmExecutor(store, new Uint8Array(0) as never), "InvalidModule"],
     [() => new RwasmExecutor(store, module, { engine: "jit" as never }), "UnknownEngine"],
+    [() => new RwasmExecutor(store, module, null as never), "InvalidOptions"],
+    [() => new RwasmStore(null as never), "InvalidOptions"],
+    [() => new RwasmStore(7 as never), "InvalidOptions"],
+    [() => new RwasmStore({ limits: null as never }), "InvalidLimit"],
     [() => new RwasmStore({ linker: {} as never }), "InvalidLinker"],
     [() => new RwasmStore({ limits: { memoryPages: -1 } }), "InvalidLimit"],
     [() => new RwasmStore({ limits: { pages: 1 } as never }), "InvalidLimit"],

@@ -84,8 +84,8 @@ const REFUSALS: readonly Refusal[] = [
   { type: "-> f32", returned: 1n, detail: /must return f32/ },
   { type: "-> funcref", returned: -1, detail: /must return funcref/ },
   { type: "-> externref", returned: 2 ** 32 - 1, detail: /must return externref/ },
-  { type: "-> i32 i64", returned: [1], detail: /must return an array of 2 values, not the number 1/ },
-  { type: "-> i32 i64", returned: [1, 2n, 3], detail: /must return an array of 2 values, not more than 2 values/ },
+  { type: "-> i32 i64", returned: [1], detail: /must return an array of 2 values, not an array of 1 value/ },
+  { type: "-> i32 i64", returned: [1, 2n, 3], detail: /must return an array of 2 values, not an array of more than 2 values/ },
   { type: "-> i32 i64", returned: 5, detail: /must return an array of 2 values, not the number 5/ },
   { type: "-> i32 i64", returned: [1, 2], detail: /must return i64 .* as result 1, not the number 2/ },
   { type: "-> i32", returned: thenable, detail: /returned a promise/ },
@@ -105,6 +105,91 @@ Deno.test("a promise is refused, and its rejection does not end the process", as
   assertEquals(show(outcome), "trap BadSignature");
   // An unhandled rejection would fail this test when the queue of promises runs empty.
   await new Promise((resolve) => setTimeout(resolve, 0));
+});
+
+const ENDS: readonly (readonly [string, string, (caller: Caller) => unknown])[] = [
+  ["pauses", "paused", (caller) => caller.pause()],
+  ["halts", "done", (caller) => caller.halt()],
+  ["traps", "trap IntegerOverflow", (caller) => caller.trap("IntegerOverflow")],
+  ["runs out of fuel", "trap OutOfFuel", (caller) => caller.consumeFuel(100)],
+  ["reads outside", "trap MemoryOutOfBounds", (caller) => caller.memory.read(0, 1)],
+];
+
+for (const [what, ending, act] of ENDS) {
+  Deno.test(`an async function that ${what} ends as ${ending}, and its promise is looked after`, async () => {
+    const call = async (caller: Caller) => await act(caller);
+    const { executor } = setUp("Call 1, Return", { hosts: [["->", call as never]], fuelLimit: 10 });
+    assertEquals(show(executor.execute()), ending);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  });
+}
+
+Deno.test("a promise is not asked for its own catch or then more than once", async () => {
+  let asked = 0;
+  class Watched extends Promise<void> {
+    override catch(): never {
+      throw new Error(`asked ${++asked} times`);
+    }
+  }
+  assertEquals(show(callHost("->", [], () => Watched.reject(new Error("x")))), "trap BadSignature");
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(asked, 0);
+});
+
+Deno.test("a trap tells the host function it happened in as data", () => {
+  const origin = { module: "env", name: "f1", plugin: "define()" };
+  const acts: readonly (readonly [string, (caller: Caller) => unknown])[] = [
+    ["BadSignature", () => "text"],
+    ["HostError", () => {
+      throw 1;
+    }],
+    ["IntegerOverflow", (caller) => caller.trap("IntegerOverflow")],
+    ["OutOfFuel", (caller) => caller.consumeFuel(100)],
+    ["MemoryOutOfBounds", (caller) => caller.memory.read(0, 1)],
+  ];
+  for (const [code, act] of acts) {
+    const { executor } = setUp("Call 1, Return", { hosts: [["->", act as never]], fuelLimit: 10 });
+    const outcome = executor.execute();
+    assert(outcome.status === "trap");
+    assertEquals([outcome.trap.code, outcome.trap.syscall], [code, origin]);
+  }
+  const own = setUp("Unreachable").executor.execute();
+  assert(own.status === "trap");
+  assertStrictEquals(own.trap.syscall, undefined);
+});
+
+const PERMISSIONS: readonly (readonly [message: string, hint: string | undefined])[] = [
+  [
+    'Requires read access to "/etc/hosts", run again with the --allow-read flag',
+    "run deno with --allow-read=/etc/hosts",
+  ],
+  [
+    'Requires net access to "example.com:443", run again with the --allow-net flag',
+    "run deno with --allow-net=example.com:443",
+  ],
+  ["Requires read access to <CWD>, run again with the --allow-read flag", "run deno with --allow-read"],
+  ['Requires read access to "<TMP>", run again with the --allow-read flag', "run deno with --allow-read"],
+  ["something else", undefined],
+];
+
+for (const [message, hint] of PERMISSIONS) {
+  Deno.test(`a host function without permission hints: ${hint}`, () => {
+    const outcome = callHost("->", [], () => {
+      throw new Deno.errors.NotCapable(message);
+    });
+    assert(outcome.status === "trap");
+    assertEquals([outcome.trap.code, outcome.trap.hint], ["HostError", hint]);
+  });
+}
+
+Deno.test("only what Deno throws for a permission hints at one", () => {
+  const text = 'Requires read access to "/x", run again with the --allow-read flag';
+  for (const thrown of [new Error(text), text, { name: "NotCapable", message: text }]) {
+    const outcome = callHost("->", [], () => {
+      throw thrown;
+    });
+    assertEquals(outcome.status === "trap" && outcome.trap.hint, undefined);
+  }
 });
 
 Deno.test("what a host function throws becomes a HostError with plugin, function and cause", () => {

@@ -181,3 +181,9 @@ Deno.test("a deep backtrace keeps its first and last 32 frames and says how many
   assertEquals(trapOf("CallInternal 0", { limits: { callDepth: 63 } }).omittedFrames, 0);
   assertEquals(trapOf("CallInternal 0", { limits: { callDepth: 64 } }).omittedFrames, 1);
 });
+
+Deno.test("the short message of a trap is one line, without place, frames and hint", () => {
+  const trap = runInfo();
+  assert(trap.backtrace.length > 0 && trap.message.includes("\n"), trap.message);
+  assertEquals(trap.shortMessage, trap.message.split("\n", 1)[0]);
+});
