@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CodeWriter } from "../wasm/encode.ts";
+import type { CodeWriter } from "../wasm/encode.ts";
 import { CHARGE_BYTES, Header, Stop } from "./layout.ts";
 
 /** Locals of the loop function: its parameters first. */
@@ -30,7 +30,7 @@ export const Local = {
 } as const;
 
 /** Memory of the guest; the state is memory 0. */
-const GUEST = 1;
+export const GUEST = 1;
 
 /** Value types of slots. */
 export type Kind = "i32" | "i64" | "f32" | "f64";

@@ -9,7 +9,7 @@
  */
 
 import { TrapCode } from "../error.ts";
-import { type HandlerEmitter, type Kind, Local } from "./emit.ts";
+import { GUEST, type HandlerEmitter, type Kind, Local } from "./emit.ts";
 import { CALLABLE, Header, Stop } from "./layout.ts";
 
 /** A row of the table. */
@@ -52,6 +52,13 @@ row("GlobalGet", "d word", (h, n) => {
 });
 row("GlobalSet", "word a", (h, n) => {
   globalAddress(h, 1).read(2, "i32").store("i32").next(n);
+});
+// The high half of a global of 64 bits is in the word in front of the low one.
+row("GlobalGet64", "d word", (h, n) => {
+  h.write(1, "i64", () => globalAddress(h, 2).op(0x29, 0x00, 0x00).i64(32).op(0x89)).next(n);
+});
+row("GlobalSet64", "word a", (h, n) => {
+  globalAddress(h, 1).read(2, "i64").i64(32).op(0x89).store("i64").next(n);
 });
 
 /** Pushes the address of the global word whose byte offset is operand `k`. */
@@ -133,21 +140,27 @@ for (
   row(name, "d a", (h, n) => h.write(1, "i32", () => h.read(2, "i32").op(opcode)).next(n));
 }
 
-row("DivS", "d a b", (h, n) => {
+row("DivSRR", "d a b", (h, n) => {
   h.read(2, "i32").set(Local.a).read(3, "i32").tee(Local.b).op(0x45).trapIf(TrapCode.IntegerDivisionByZero);
   h.get(Local.b).i32(-1).op(0x46).get(Local.a).i32(-0x8000_0000).op(0x46, 0x71).trapIf(
     TrapCode.IntegerOverflow,
   );
   h.write(1, "i32", () => h.get(Local.a).get(Local.b).op(0x6d)).next(n);
 });
-row("RemS", "d a b", (h, n) => {
+row("RemSRR", "d a b", (h, n) => {
   h.read(3, "i32").tee(Local.b).op(0x45).trapIf(TrapCode.IntegerDivisionByZero);
   h.write(1, "i32", () => h.read(2, "i32").get(Local.b).op(0x6f)).next(n);
 });
 for (const [name, opcode] of [["DivU", 0x6e], ["RemU", 0x70]] as const) {
-  row(name, "d a b", (h, n) => {
+  row(`${name}RR`, "d a b", (h, n) => {
     h.read(3, "i32").tee(Local.b).op(0x45).trapIf(TrapCode.IntegerDivisionByZero);
     h.write(1, "i32", () => h.read(2, "i32").get(Local.b).op(opcode)).next(n);
+  });
+}
+// A constant divisor is neither 0 nor -1.
+for (const [name, opcode] of [["DivS", 0x6d], ["DivU", 0x6e], ["RemS", 0x6f], ["RemU", 0x70]] as const) {
+  row(`${name}RI`, "d a b", (h, n) => {
+    h.write(1, "i32", () => h.read(2, "i32").operand(3).op(opcode)).next(n);
   });
 }
 
@@ -182,32 +195,33 @@ for (const [name, , opcode] of COMPARE) {
     (h) => h.read(1, "i64").operand64(2).op(opcode).jumpIf(4),
   );
 }
-for (
-  const [name, opcode] of [
-    ["Clz64", 0x79],
-    ["Ctz64", 0x7a],
-    ["Popcnt64", 0x7b],
-    ["Extend8S64", 0xc2],
-    ["Extend16S64", 0xc3],
-    ["Extend32S64", 0xc4],
-  ] as const
-) {
+for (const [name, opcode] of [["Clz64", 0x79], ["Ctz64", 0x7a], ["Popcnt64", 0x7b]] as const) {
   row(name, "d a", (h, n) => h.write(1, "i64", () => h.read(2, "i64").op(opcode)).next(n));
 }
+row("Eqz64", "d a", (h, n) => h.write(1, "i32", () => h.read(2, "i64").op(0x50)).next(n));
+// From one slot, the low word.
+row("Extend8S64", "d a", (h, n) => h.write(1, "i64", () => h.read(2, "i32").op(0xc0, 0xac)).next(n));
+row("Extend16S64", "d a", (h, n) => h.write(1, "i64", () => h.read(2, "i32").op(0xc1, 0xac)).next(n));
 row("ExtendS", "d a", (h, n) => h.write(1, "i64", () => h.read(2, "i32").op(0xac)).next(n));
 row("ExtendU", "d a", (h, n) => h.write(1, "i64", () => h.read(2, "i32").op(0xad)).next(n));
 
-row("DivS64", "d a b", (h, n) => {
+row("DivS64RR", "d a b", (h, n) => {
   // A division that traps does so inside of the hidden function, where the plain loop goes.
   h.read(2, "i64").set(Local.x).read(3, "i64").tee(Local.y).op(0x50).stopIf(Stop.Slow);
   h.get(Local.y).i64(-1).op(0x51).get(Local.x).op(0x42).code.s64(0, -0x8000_0000);
   h.op(0x51, 0x71).stopIf(Stop.Slow);
   h.write(1, "i64", () => h.get(Local.x).get(Local.y).op(0x7f)).next(n);
 });
-for (const [name, opcode] of [["DivU64", 0x80], ["RemS64", 0x81], ["RemU64", 0x82]] as const) {
-  row(name, "d a b", (h, n) => {
+for (const [name, opcode] of [["DivU", 0x80], ["RemS", 0x81], ["RemU", 0x82]] as const) {
+  row(`${name}64RR`, "d a b", (h, n) => {
     h.read(3, "i64").tee(Local.y).op(0x50).stopIf(Stop.Slow);
     h.write(1, "i64", () => h.read(2, "i64").get(Local.y).op(opcode)).next(n);
+  });
+}
+// A constant divisor is neither 0 nor -1.
+for (const [name, opcode] of [["DivS", 0x7f], ["DivU", 0x80], ["RemS", 0x81], ["RemU", 0x82]] as const) {
+  row(`${name}64RI`, "d a low high", (h, n) => {
+    h.write(1, "i64", () => h.read(2, "i64").operand64(3).op(opcode)).next(n);
   });
 }
 
@@ -279,16 +293,16 @@ for (
     ["Load64", "i64", 8, 0x29],
   ] as const
 ) {
-  row(name, "d a offset", (h, n) => {
+  row(name, "d base offset", (h, n) => {
     h.guestAddress(2, 3, bytes).set(Local.a);
     h.write(1, kind, () => h.get(Local.a).guestLoad(opcode)).next(n);
   });
   // The address is a sum that wraps, the offset is not part of it.
-  row(`${name}AddI`, "d a add offset", (h, n) => {
+  row(`${name}AddI`, "d base add offset", (h, n) => {
     h.guestAddress(2, 4, bytes, () => h.operand(3).op(0x6a)).set(Local.a);
     h.write(1, kind, () => h.get(Local.a).guestLoad(opcode)).next(n);
   });
-  row(`${name}AddR`, "d a b offset", (h, n) => {
+  row(`${name}AddR`, "d base index offset", (h, n) => {
     h.guestAddress(2, 4, bytes, () => h.read(3, "i32").op(0x6a)).set(Local.a);
     h.write(1, kind, () => h.get(Local.a).guestLoad(opcode)).next(n);
   });
@@ -303,15 +317,60 @@ for (
     ["Store64", "i64", 8, 0x37],
   ] as const
 ) {
-  row(`${name}RR`, "a value offset", (h, n) => {
+  row(`${name}RR`, "base value offset", (h, n) => {
     h.guestAddress(1, 3, bytes).read(2, kind).guestStore(opcode).next(n);
   });
-  if (kind === "i64") continue;
-  row(
-    `${name}RI`,
-    "a value offset",
-    (h, n) => h.guestAddress(1, 3, bytes).operand(2).guestStore(opcode).next(n),
-  );
+  if (kind === "i64") {
+    row(`${name}RI`, "base low high offset", (h, n) => {
+      h.guestAddress(1, 4, bytes).operand64(2).guestStore(opcode).next(n);
+    });
+  } else {
+    row(`${name}RI`, "base value offset", (h, n) => {
+      h.guestAddress(1, 3, bytes).operand(2).guestStore(opcode).next(n);
+    });
+  }
+}
+row("MemorySize", "d", (h, n) => h.write(1, "i32", () => h.get(Local.limit).i64(16).op(0x88, 0xa7)).next(n));
+// Operands of bulk operations are three slots from `at` on, all unsigned; both ranges are checked first.
+row("MemoryFill", "at", (h, n) => {
+  inMemory(h, 0);
+  h.read(1, "i32").read(1, "i32", 4).read(1, "i32", 8).op(0xfc, 0x0b, GUEST).next(n);
+});
+row("MemoryCopy", "at", (h, n) => {
+  inMemory(h, 0);
+  inMemory(h, 4);
+  h.read(1, "i32").read(1, "i32", 4).read(1, "i32", 8).op(0xfc, 0x0a, GUEST, GUEST).next(n);
+});
+
+/** Traps unless the range is inside whose start is `more` bytes behind the slot of operand 1, its length 8. */
+function inMemory(h: HandlerEmitter, more: number): void {
+  h.read(1, "i32", more).op(0xad).read(1, "i32", 8).op(0xad, 0x7c).get(Local.limit).op(0x56);
+  h.trapIf(TrapCode.MemoryOutOfBounds);
+}
+
+// ── tables ────────────────────────────────────────────────────────────────────────────────────────
+
+row("TableGet", "d index table", (h, n) => {
+  element(h, 2, 3);
+  h.write(1, "i32", () => h.get(Local.a).op(0x28, 0x00, 0x00)).next(n);
+});
+row("TableSet", "index a table", (h, n) => {
+  element(h, 1, 3);
+  h.get(Local.a).read(2, "i32").store("i32").next(n);
+});
+
+/**
+ * Leaves the address of a table's element in `Local.a`, its index being in the slot of operand `index`.
+ * Out of range, or in a table that lives elsewhere, the plain loop knows what to do.
+ */
+function element(h: HandlerEmitter, index: number, table: number): void {
+  h.operand(table).i32(3).op(0x74).set(Local.a); // descriptors take 8 bytes
+  h.read(index, "i32").tee(Local.b).get(Local.a).op(0x28);
+  h.code.memory(Header.tables + 4);
+  h.op(0x4f).stopIf(Stop.Slow);
+  h.get(Local.a).op(0x28);
+  h.code.memory(Header.tables);
+  h.get(Local.b).i32(2).op(0x74, 0x6a).set(Local.a);
 }
 
 // ── floats ────────────────────────────────────────────────────────────────────────────────────────
@@ -425,6 +484,8 @@ row("F64PromoteF32", "d a", (h, n) => {
 row("Jump", "target fuel", (h) => h.operand(2).operand(1).set(Local.ip).chargeAndGo());
 row("JumpNez", `a ${WAYS}`, (h) => h.read(1, "i32").jumpIf(2));
 row("JumpEqz", `a ${WAYS}`, (h) => h.read(1, "i32").op(0x45).jumpIf(2));
+row("JumpNez64", `a ${WAYS}`, (h) => h.read(1, "i64").op(0x50, 0x45).jumpIf(2));
+row("JumpEqz64", `a ${WAYS}`, (h) => h.read(1, "i64").op(0x50).jumpIf(2));
 row("JumpTable", "a count", (h) => {
   // The ways follow, an address and a charge each; the last one is the default.
   h.read(1, "i32").tee(Local.a).operand(2).i32(1).op(0x6b).tee(Local.b).get(Local.a).get(Local.b).op(
@@ -437,11 +498,17 @@ row("JumpTable", "a count", (h) => {
   h.code.memory(16);
   h.chargeAndGo();
 });
-row("Charge", "fuel", (h, n) => charge(h, 1).next(n));
+row("Charge", "fuel", (h, n) => charge(h, () => h.operand(1)).next(n));
+row("ChargeStack", "a", (h, n) => charge(h, () => h.read(1, "i32")).next(n));
 row("Enter", "fuel slots", (h, n) => {
   // StackCheck first asks, because a charge that went through must not be made twice.
   reserve(h, 2, Stop.Slow);
-  charge(h, 1).next(n);
+  charge(h, () => h.operand(1)).next(n);
+});
+row("Frame", "slots", (h, n) => {
+  // Pushes that nothing reserves: only the plain loop tests each of them.
+  reserve(h, 1, Stop.Limit);
+  h.next(n);
 });
 row("Reserve", "slots", (h, n) => {
   reserve(h, 1, Stop.Slow);
@@ -454,14 +521,16 @@ row("Signature", "signature", (h, n) => {
   }).next(n);
 });
 row("Call", "callee skip return fp after", (h) => {
+  checkDepth(h);
   lowered(h, 1);
-  enterCall(h, 3);
+  pushReturn(h, 3);
   h.get(Local.fp).operand(4).op(0x6a).set(Local.fp);
   h.get(Local.b).operand(2).op(0x6a).jump();
 });
 row("CallIndirect", "signature table index return fp after", (h) => {
+  checkDepth(h);
   indirect(h);
-  enterCall(h, 4);
+  pushReturn(h, 4);
   h.get(Local.fp).operand(5).op(0x6a).set(Local.fp);
   h.get(Local.b).jump();
 });
@@ -487,11 +556,11 @@ row("Return", "height", (h) => {
 });
 row("Syscall", "", (h) => h.stop(Stop.Syscall));
 row("Slow", "", (h) => h.stop(Stop.Slow));
-row("Trap", "trap", (h) => h.setHeader(Header.detail, () => h.operand(1)).stop(Stop.Trap));
 
-/** Charges operand `k`. */
-function charge(h: HandlerEmitter, k: number): HandlerEmitter {
-  h.operand(k).tee(Local.a).get(Local.fuel).op(0x4b).stopIf(Stop.Fuel); // gt_u: the slice is never negative
+/** Charges an amount. */
+function charge(h: HandlerEmitter, amount: () => void): HandlerEmitter {
+  amount();
+  h.tee(Local.a).get(Local.fuel).op(0x4b).stopIf(Stop.Fuel); // gt_u: the slice is never negative
   return h.get(Local.fuel).get(Local.a).op(0x6b).set(Local.fuel);
 }
 
@@ -513,23 +582,20 @@ function lowered(h: HandlerEmitter, k: number): void {
   ipOf(h).tee(Local.b).op(0x45).if(() => h.setHeader(Header.detail, () => h.get(Local.a)).stop(Stop.Lower));
 }
 
-/** Pushes the return pc in operand `k` on the call stack; stops where hidden functions lack room. */
-function enterCall(h: HandlerEmitter, k: number): void {
+/** Stops where hidden functions would lack room for return addresses. */
+function checkDepth(h: HandlerEmitter): void {
   h.get(Local.cp).header(Header.callLimit).op(0x4f).stopIf(Stop.Limit);
+}
+
+/** Pushes the return pc in operand `k` on the call stack. */
+function pushReturn(h: HandlerEmitter, k: number): void {
   h.get(Local.cp).operand(k).store("i32").get(Local.cp).i32(4).op(0x6a).set(Local.cp);
 }
 
 /** Finds the function of an indirect call: its Program address in `Local.b`, the signature pending. */
 function indirect(h: HandlerEmitter): void {
-  h.operand(2).i32(3).op(0x74).set(Local.a); // descriptors take 8 bytes
-  h.read(3, "i32").tee(Local.b).get(Local.a).op(0x28);
-  h.code.memory(Header.tables + 4);
-  h.op(0x4f).stopIf(Stop.Slow); // out of range, or a table that lives elsewhere: the plain loop knows
-  h.get(Local.a).op(0x28);
-  h.code.memory(Header.tables);
-  h.get(Local.b).i32(2).op(0x74, 0x6a, 0x28);
-  h.code.memory(0);
-  h.tee(Local.a).op(0x45).trapIf(TrapCode.IndirectCallToNull);
+  element(h, 3, 2);
+  h.get(Local.a).op(0x28, 0x00, 0x00).tee(Local.a).op(0x45).trapIf(TrapCode.IndirectCallToNull);
   h.get(Local.a).header(Header.codeLength).op(0x4f).stopIf(Stop.Slow);
   h.get(Local.a);
   ipOf(h).tee(Local.b).i32(CALLABLE).op(0x71, 0x45).if(() => {

@@ -6,13 +6,14 @@
  * @module
  */
 
-import { SNIPPETS } from "../compile/i64.ts";
 import { Op } from "../isa/opcode.ts";
 import type { VerifiedModule } from "../isa/verify.ts";
+import { findHidden } from "./hidden.ts";
 import { HEADER_BYTES } from "./layout.ts";
+import { isMetered } from "./metering.ts";
 
 /** Most words one rWasm instruction is lowered to, with the moves it may cause later. */
-const WORDS_PER_INSTRUCTION = 9;
+const WORDS_PER_INSTRUCTION = 10;
 
 /** Most bytes of Program and ips together; larger modules stay with the plain loop. */
 const MAX_BYTES = 2 ** 30;
@@ -35,14 +36,22 @@ export class Program {
   length = 0;
   /** By rWasm pc: byte address of its instruction, with CALLABLE where a function with a signature begins; 0 = none. */
   readonly ips: Int32Array;
-  /** By function: 0 = not lowered, 1 = lowered. */
+  /** By function: 0 = not lowered, 1 = lowered, 2 = stays with the plain loop. */
   readonly lowered: Uint8Array;
   /** Functions in the order they were lowered, for stores that lack some. */
   readonly order: number[] = [];
   /** Words by the time each function of `order` was lowered. */
   readonly ends: number[] = [];
-  /** By function: the hidden i64 function it is, as its number in SNIPPETS, or -1. */
+  /** By function: the hidden i64 function it is (`hidden.ts`), or -1. */
   readonly hidden: Int8Array;
+  /** Words of globals that have a place in the state memory: those the code and the exports name. */
+  readonly globalWords: number;
+  /** Whether the code has no charges: then the loop counts what is no fuel, to come out now and then. */
+  readonly ticks: boolean;
+  /** Highest frame of all functions, with what they take from below their entry. */
+  readonly mostSlots: number;
+
+  #metered: boolean | undefined;
 
   /** An empty Program. */
   constructor(verified: VerifiedModule) {
@@ -50,10 +59,24 @@ export class Program {
     this.verified = verified;
     this.ipsBase = HEADER_BYTES;
     this.codeBase = this.ipsBase + 4 * (module.length + 1);
-    this.end = this.codeBase + 4 * WORDS_PER_INSTRUCTION * module.length + 4096;
+    this.end = this.codeBase + 4 * (WORDS_PER_INSTRUCTION * module.length + 8 * functionCount + 1024);
     this.ips = new Int32Array(module.length + 1);
     this.lowered = new Uint8Array(functionCount);
     this.hidden = findHidden(verified);
+    const { words, charges } = readCode(verified);
+    this.globalWords = words;
+    this.ticks = !charges;
+    let most = 0;
+    for (let number = 0; number < functionCount; number++) {
+      most = Math.max(most, verified.maxHeights[number] + verified.paramSlots[number]);
+    }
+    this.mostSlots = most;
+  }
+
+  /** Whether charges end every run under a fuel limit; where not, the plain loop counts jumps. */
+  get metered(): boolean {
+    const { info } = this.verified.module;
+    return this.#metered ??= info !== undefined ? info.metered : isMetered(this.verified, this.hidden);
   }
 
   /** Whether the module is small enough for the fast loop. */
@@ -71,6 +94,18 @@ export class Program {
     return this.pcs[(address - this.codeBase) >> 2];
   }
 
+  /** A function is lowered: its instructions are the last ones. */
+  finish(number: number): void {
+    this.lowered[number] = 1;
+    this.order.push(number);
+    this.ends.push(this.length);
+  }
+
+  /** A function stays with the plain loop. */
+  refuse(number: number): void {
+    this.lowered[number] = 2;
+  }
+
   /** Makes room for `more` words. */
   reserve(more: number): void {
     if (this.length + more <= this.words.length) return;
@@ -83,30 +118,20 @@ export class Program {
   }
 }
 
-/** Recognizes the hidden i64 functions by their exact code. */
-function findHidden({ module, starts, functionCount }: VerifiedModule): Int8Array {
-  const hidden = new Int8Array(functionCount).fill(-1);
-  const { opcodes, immediates } = module;
-  for (let number = 0; number < functionCount; number++) {
-    const start = starts[number], length = starts[number + 1] - start;
-    if (opcodes[start] !== Op.StackCheck) continue;
-    hidden[number] = SNIPPETS.findIndex(({ height, body }) => {
-      if (immediates[start] !== height || body.opcodes.length !== length - 1) return false;
-      return body.opcodes.every((op, k) =>
-        opcodes[start + 1 + k] === op &&
-        (op === Op.CallInternal || immediates[start + 1 + k] === body.immediates[k])
-      );
-    });
+/** What the code as a whole says: words of globals, at most in proportion to its length, and whether it charges. */
+function readCode({ module }: VerifiedModule): { words: number; charges: boolean } {
+  const { opcodes, immediates, info } = module;
+  const most = 4 * module.length + 1024;
+  let words = 0, charges = false;
+  for (let pc = 0; pc < opcodes.length; pc++) {
+    const op = opcodes[pc];
+    if (op === Op.GlobalGet || op === Op.GlobalSet) {
+      const word = immediates[pc] >>> 0;
+      if (word >= words && word < most) words = word + 1;
+    } else if (op === Op.ConsumeFuel || op === Op.ConsumeFuelStack) charges = true;
   }
-  // A function that calls another one is what it seems only if that one is the division core.
-  const core = SNIPPETS.length - 1;
-  for (let number = 0; number < functionCount; number++) {
-    if (hidden[number] < 0 || SNIPPETS[hidden[number]].needs < 0) continue;
-    for (let pc = starts[number]; pc < starts[number + 1]; pc++) {
-      if (opcodes[pc] !== Op.CallInternal) continue;
-      const callee = starts.indexOf(immediates[pc]);
-      if (callee < 0 || hidden[callee] !== core) hidden[number] = -1;
-    }
+  for (const { index } of info?.globalExports ?? []) {
+    if (2 * index + 2 <= most) words = Math.max(words, 2 * index + 2);
   }
-  return hidden;
+  return { words, charges };
 }

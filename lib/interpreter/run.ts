@@ -1,26 +1,25 @@
 /**
  * Runs a machine in the fast loop, with the contract of the plain one: from `machine.pc` until
- * something outside must decide, the state exact when it returns. Stacks, globals and tables move
- * into the state memory once, where both loops find them, so changing between the two costs nothing.
+ * something outside must decide, the state exact when it returns. What the fast loop does not know,
+ * and whatever happens near a limit, the plain loop does.
  *
  * @module
  */
 
-import { PAGE_BYTES } from "../limits.ts";
-import { mostCells } from "../isa/structure.ts";
-import { Op } from "../isa/opcode.ts";
+import { TrapCode } from "../error.ts";
+import { UNREACHED } from "../isa/heights.ts";
+import { Op, POPS } from "../isa/opcode.ts";
 import type { Machine } from "../vm/machine.ts";
 import { Exit, run } from "../vm/step.ts";
-import { CALL_MARGIN, CALLABLE, Header, STACK_MARGIN, Stop, TABLES } from "./layout.ts";
+import { HANDLERS } from "./handlers.ts";
+import { CALL_MARGIN, CALLABLE, Header, STACK_MARGIN, Stop } from "./layout.ts";
 import { emitLoop } from "./loop.ts";
 import { Lowering } from "./lower.ts";
 import type { Program } from "./program.ts";
+import { State } from "./state.ts";
 
-/** Words for table elements in the state memory; tables that do not fit stay with the plain loop. */
-const TABLE_WORDS = 2 ** 21;
-
-/** Most bytes of state memory; machines that need more stay with the plain loop. */
-const MAX_STATE_BYTES = 2 ** 31 - PAGE_BYTES;
+/** Taken now: a program may put something else into the place of the globals later. */
+const { Module: HostModule, Instance: HostInstance, Memory: HostMemory } = WebAssembly;
 
 /**
  * Most fuel the loop gets at once. V8 replaces the code of a function by better code only when it is
@@ -28,120 +27,88 @@ const MAX_STATE_BYTES = 2 ** 31 - PAGE_BYTES;
  */
 const SLICE = 2_000_000;
 
+/** Fuel the plain loop gets where the fast one cannot go, before that is looked at again. */
+const PLAIN_SLICE = 100_000;
+
 type Run = (ip: number, fp: number, fuel: number, cp: number) => number;
 
 let compiledLoop: WebAssembly.Module | undefined;
 
 /** The loop module, compiled once for all machines. */
 function loopModule(): WebAssembly.Module {
-  return compiledLoop ??= new WebAssembly.Module(emitLoop());
+  return compiledLoop ??= new HostModule(emitLoop());
 }
 
 /** What stands for the guest memory while there is none. */
 let noMemory: WebAssembly.Memory | undefined;
 
-/** A machine in the state memory. */
+/** A machine with a fast loop. */
 export class FastMachine {
   readonly #machine: Machine;
   readonly #program: Program;
   readonly #lowering: Lowering;
-  readonly #state: WebAssembly.Memory;
-  readonly #words: Int32Array<ArrayBuffer>;
-  readonly #globals: Int32Array<ArrayBuffer>;
-  readonly #callBase: number;
-  readonly #stackBase: number;
-  /** Next free byte for tables, and the end of the room for them. */
-  #tableNext: number;
-  readonly #tableEnd: number;
-  /** Functions of the Program that are in the state memory. */
-  #copied = 0;
+  readonly #state: State;
   #guest: WebAssembly.Memory | undefined;
   #run: Run | undefined;
 
-  private constructor(machine: Machine, program: Program, globals: number, bytes: number, places: number[]) {
+  // The frame in which the fast loop last stopped. A run that goes on there needs no proof.
+  #stack: Int32Array | undefined;
+  #depth = 0;
+  #entry = 0;
+  #function = -1;
+
+  /** Runs that begin with the plain loop without asking, after a proof that failed for many frames. */
+  #patience = 0;
+
+  private constructor(machine: Machine, program: Program, state: State) {
     this.#machine = machine;
     this.#program = program;
-    this.#lowering = new Lowering(program, globals);
-    this.#state = new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE_BYTES) });
-    const buffer = this.#state.buffer as ArrayBuffer;
-    const [globalsBase, tablesBase, callBase, stackBase] = places;
-    this.#words = new Int32Array(buffer);
-    this.#callBase = callBase;
-    this.#stackBase = stackBase;
-    this.#tableNext = tablesBase;
-    this.#tableEnd = callBase;
-
-    const { limits } = machine;
-    this.#globals = new Int32Array(buffer, globalsBase, globals);
-    for (let word = 0; word < globals; word++) this.#globals[word] = machine.globalWord(word);
-    machine.globals = this.#globals;
-    const calls = new Int32Array(buffer, callBase, limits.callDepth);
-    calls.set(machine.calls.subarray(0, machine.depth));
-    machine.calls = calls;
-    const cells = mostCells(limits);
-    const stack = new Int32Array(buffer, stackBase, cells);
-    stack.set(machine.stack.subarray(0, machine.sp));
-    machine.stack = stack;
-    machine.floats = new Float32Array(buffer, stackBase, cells);
-    machine.view = new DataView(buffer, stackBase, 4 * cells);
-
-    const header = this.#words;
-    header[Header.ips >> 2] = program.ipsBase;
-    header[Header.globals >> 2] = globalsBase;
-    header[Header.callBase >> 2] = callBase;
-    header[Header.codeLength >> 2] = machine.module.length;
-    header[Header.callLimit >> 2] = callBase + 4 * Math.max(0, limits.callDepth - CALL_MARGIN);
+    this.#lowering = new Lowering(program);
+    this.#state = state;
   }
 
-  /** Moves a machine into a state memory; undefined when it does not fit or the host has no room. */
+  /**
+   * Moves a machine into a state memory, from where both loops can run it; undefined when it does not
+   * fit or the host has no room, and it stays as it is.
+   */
   static attach(machine: Machine, program: Program): FastMachine | undefined {
-    if (!program.fits) return undefined;
-    const globals = globalWords(machine);
-    if (globals < 0) return undefined;
-    const globalsBase = program.end;
-    const tablesBase = globalsBase + 4 * globals;
-    const callBase = tablesBase + 4 * TABLE_WORDS;
-    const stackBase = callBase + 4 * machine.limits.callDepth;
-    const bytes = stackBase + 4 * mostCells(machine.limits);
-    if (bytes > MAX_STATE_BYTES) return undefined;
-    try {
-      return new FastMachine(machine, program, globals, bytes, [
-        globalsBase,
-        tablesBase,
-        callBase,
-        stackBase,
-      ]);
-    } catch (error) {
-      if (error instanceof RangeError) return undefined; // the host has no memory left
-      throw error;
-    }
+    const state = State.attach(machine, program);
+    return state === undefined ? undefined : new FastMachine(machine, program, state);
   }
 
-  /** Runs from `machine.pc` until an Exit. */
+  /** Runs from `machine.pc` until an Exit, which is never `Left`. */
   run(): Exit {
-    const machine = this.#machine, program = this.#program, header = this.#words;
-    const { verified, ips } = program;
-    const { heights } = verified;
-    this.#enter();
+    const machine = this.#machine, program = this.#program, state = this.#state;
+    const { verified } = program, { heights } = verified;
+    if (this.#mustCount || !state.holdsStacks) return run(machine);
+    if (this.#patience > 0) {
+      this.#patience--;
+      return run(machine);
+    }
+    while (!this.#isKnown() && !this.#isProven()) {
+      const exit = this.#runPlainly();
+      if (exit !== undefined) return exit;
+    }
+    this.#refresh();
+    const header = state.words, stackBase = machine.stack.byteOffset, callBase = machine.calls.byteOffset;
     for (;;) {
       const ip = this.#ipAt(machine.pc);
       if (ip === 0) {
-        const exit = run(machine, machine.pc, 1);
-        if (exit !== Exit.Left) return exit;
+        const exit = this.#step();
+        if (exit !== undefined) return exit;
         continue;
       }
-      if (this.#nearLimit()) return run(machine);
-      header[Header.stackLimit >> 2] = this.#stackBase +
-        4 * Math.min(machine.capacity, machine.window - STACK_MARGIN);
+      state.setLimits(Math.min(machine.capacity, machine.window - STACK_MARGIN));
       header[Header.pending >> 2] = machine.signaturePending ? 1 : 0;
       header[Header.signature >> 2] = machine.signature;
-      const fp = this.#stackBase + 4 * (machine.sp - heights[machine.pc]);
-      const grant = Math.min(machine.fuel.slice, SLICE), kept = machine.fuel.slice - grant;
-      const reason = this.#run!(ip, fp, grant, this.#callBase + 4 * machine.depth);
+      const fp = stackBase + 4 * (machine.sp - heights[machine.pc]);
+      const { slice } = machine.fuel, grant = program.ticks ? SLICE : Math.min(slice, SLICE);
+      const reason = this.#run!(ip, fp, grant, callBase + 4 * machine.depth);
       const pc = machine.pc = program.pcAt(header[Header.ip >> 2]);
-      machine.sp = ((header[Header.fp >> 2] - this.#stackBase) >> 2) + heights[pc];
-      machine.fuel.slice = header[Header.fuel >> 2] + kept;
-      machine.depth = (header[Header.cp >> 2] - this.#callBase) >> 2;
+      machine.sp = ((header[Header.fp >> 2] - stackBase) >> 2) + heights[pc];
+      if (!program.ticks) machine.fuel.slice = slice - grant + header[Header.fuel >> 2];
+      machine.fuel.uncharged = 0;
+      machine.depth = (header[Header.cp >> 2] - callBase) >> 2;
       machine.signaturePending = header[Header.pending >> 2] !== 0;
       machine.signature = header[Header.signature >> 2];
       switch (reason) {
@@ -149,108 +116,185 @@ export class FastMachine {
           return Exit.Done;
         case Stop.Trap:
           machine.trap = header[Header.detail >> 2];
+          if (machine.trap === TrapCode.MemoryOutOfBounds) this.#showAddress(header[Header.ip >> 2]);
           return Exit.Trap;
-        case Stop.Fuel:
-          // The end of the grant is not the end of the fuel: the same charge again, with another one.
-          if (machine.module.immediates[pc] > machine.fuel.slice) return Exit.Fuel;
+        case Stop.Fuel: {
+          if (program.ticks) break;
+          if (!chargeFits(machine)) return this.#leave(Exit.Fuel);
+          // The end of the grant is not the end of the fuel, and the charge may be larger than any grant.
+          const exit = this.#step();
+          if (exit !== undefined) return exit;
           break;
+        }
         case Stop.Syscall:
-          return Exit.Syscall;
-        case Stop.Limit:
-          return run(machine);
+          return this.#leave(Exit.Syscall);
+        case Stop.Limit: {
+          const exit = this.#goPlainly();
+          if (exit !== undefined) return exit;
+          break;
+        }
         case Stop.Lower: {
-          const callee = header[Header.detail >> 2];
-          // Numbers that are no function can only be in a table; the plain loop knows what then.
-          if (
-            machine.module.opcodes[pc] !== Op.CallInternal &&
-            machine.module.opcodes[pc] !== Op.ReturnCallInternal
-          ) {
-            if (!verified.isCallable(callee) || ips[callee] !== 0 && (ips[callee] & CALLABLE) === 0) {
-              return run(machine);
-            }
-          }
-          this.#lower(verified.functionAt(callee));
+          const exit = this.#lowerCallee(pc, header[Header.detail >> 2]);
+          if (exit !== undefined) return exit;
           break;
         }
         default: { // Slow
-          const exit = run(machine, pc, 1);
-          if (exit !== Exit.Left) return exit;
-          this.#enter();
+          const exit = this.#step();
+          if (exit !== undefined) return exit;
         }
       }
     }
+  }
+
+  /** Whether only the plain loop sees that a run under a fuel limit charges nothing. */
+  get #mustCount(): boolean {
+    const { fuel, module } = this.#machine;
+    return fuel.bounded && module.info?.metered !== false && !this.#program.metered;
+  }
+
+  /** One instruction in the plain loop; undefined when the fast one can go on. */
+  #step(): Exit | undefined {
+    const machine = this.#machine, { pc, depth } = machine, op = machine.module.opcodes[pc];
+    const exit = run(machine, pc, 1);
+    if (exit !== Exit.Left) return exit === Exit.Done || exit === Exit.Trap ? exit : this.#leave(exit);
+    this.#refresh();
+    // What it has entered or reserved may reach too far. Frames below are where they were.
+    const wild = (op === Op.CallIndirect || op === Op.ReturnCallIndirect) &&
+      !this.#program.verified.isCallable(machine.pc);
+    const returned = machine.depth < depth;
+    if (!wild && !returned && this.#fits(machine.pc, machine.sp)) return undefined;
+    return returned && this.#isProven() ? undefined : this.#goPlainly();
+  }
+
+  /** The plain loop, until the fast one can go on (undefined) or something outside must decide. */
+  #goPlainly(): Exit | undefined {
+    do {
+      const exit = this.#runPlainly();
+      if (exit !== undefined) return exit;
+    } while (!this.#isProven());
+    this.#refresh();
+    return undefined;
+  }
+
+  /** A while in the plain loop; undefined when it is over and nothing outside must decide. */
+  #runPlainly(): Exit | undefined {
+    const machine = this.#machine, { fuel } = machine;
+    const kept = Math.max(0, fuel.slice - PLAIN_SLICE);
+    fuel.slice -= kept;
+    const exit = run(machine);
+    fuel.slice += kept;
+    if (exit === Exit.Fuel && chargeFits(machine)) return undefined;
+    this.#stack = undefined;
+    return exit;
+  }
+
+  /** Notes the frame the run stops in. */
+  #leave(exit: Exit): Exit {
+    const machine = this.#machine, { verified } = this.#program;
+    this.#stack = machine.stack;
+    this.#depth = machine.depth;
+    this.#function = verified.functionAt(machine.pc);
+    this.#entry = machine.sp - verified.heights[machine.pc];
+    return exit;
+  }
+
+  /** Whether the machine is in the frame it was left in. */
+  #isKnown(): boolean {
+    const { stack, depth, pc, sp, signaturePending } = this.#machine, { verified } = this.#program;
+    return stack === this.#stack && depth === this.#depth && !signaturePending &&
+      pc >>> 0 < verified.module.length && verified.functionAt(pc) === this.#function &&
+      sp - verified.heights[pc] === this.#entry;
+  }
+
+  /**
+   * Whether every frame can go on in the fast loop: it stays above what the frames below it keep, and
+   * what the fast loop does not test cannot fail in it. Calls of what is no function, through tables
+   * that hold numbers, are the reason why not all frames do.
+   */
+  #isProven(): boolean {
+    const machine = this.#machine, { verified } = this.#program;
+    const { opcodes, length } = machine.module;
+    let { pc, sp, depth } = machine;
+    const deep = depth;
+    // Only a signature check knows what to do with a pending signature.
+    if (machine.signaturePending && opcodes[pc] !== Op.SignatureCheck) return false;
+    if (depth + CALL_MARGIN > machine.limits.callDepth) return this.#refuse(0);
+    while (pc >>> 0 < length && this.#fits(pc, sp)) {
+      const number = verified.functionAt(pc), results = verified.resultSlots[number];
+      if (depth === 0 || results < 0) return true;
+      sp += results - verified.paramSlots[number] - verified.heights[pc];
+      pc = machine.calls[--depth];
+      if (pc < 1 || pc >= length || verified.heights[pc] === UNREACHED) break;
+    }
+    return this.#refuse(deep - depth);
+  }
+
+  #refuse(frames: number): false {
+    this.#patience = frames >> 6;
+    return false;
+  }
+
+  /** Whether the frame that stands at a pc with a height has room for what the fast loop does not test. */
+  #fits(pc: number, sp: number): boolean {
+    const machine = this.#machine, { verified } = this.#program;
+    if (pc >>> 0 >= machine.module.length || verified.heights[pc] === UNREACHED) return false;
+    const number = verified.functionAt(pc), entry = sp - verified.heights[pc];
+    const most = entry + verified.maxHeights[number];
+    if (entry < verified.paramSlots[number] || most + STACK_MARGIN > machine.window) return false;
+    return (verified.excessSlots[number] === 0 || most <= machine.capacity) &&
+      machine.depth + CALL_MARGIN <= machine.limits.callDepth;
   }
 
   /** Address of the instruction at a pc where the fast loop can go on, 0 when there is none. */
   #ipAt(pc: number): number {
     const { ips, verified, lowered } = this.#program;
-    if (pc >>> 0 >= verified.module.length) return 0;
     if (ips[pc] === 0) {
       const number = verified.functionAt(pc);
-      if (lowered[number] !== 0 || !verified.isReached(pc)) return 0;
+      if (lowered[number] !== 0) return 0;
+      this.#lowering.lower(number);
     }
-    if (this.#copied < this.#program.order.length || ips[pc] === 0) this.#lower(verified.functionAt(pc));
+    if (!this.#state.isComplete) this.#state.update();
     return ips[pc] & ~CALLABLE;
   }
 
-  #nearLimit(): boolean {
-    const machine = this.#machine, { verified } = this.#program;
-    const peak = verified.maxHeights[verified.functionAt(machine.pc)] - verified.heights[machine.pc];
-    return machine.sp + peak + STACK_MARGIN > machine.window ||
-      machine.depth + CALL_MARGIN > machine.limits.callDepth;
+  /** A call at `pc` stopped before it went to a function that is not here; undefined when it can now. */
+  #lowerCallee(pc: number, callee: number): Exit | undefined {
+    const { verified, ips, lowered } = this.#program, op = verified.module.opcodes[pc];
+    const direct = op === Op.CallInternal || op === Op.ReturnCallInternal;
+    // A number that is no function can only be in a table; the plain loop knows what then.
+    if (!direct && !verified.isCallable(callee)) return this.#goPlainly();
+    const number = verified.functionAt(callee);
+    if (lowered[number] === 0) this.#lowering.lower(number);
+    if (ips[callee] === 0) return this.#goPlainly();
+    this.#state.update();
+    return undefined;
   }
 
-  /** Lowers a function if need be, and brings the state memory up to date with the Program. */
-  #lower(number: number): void {
-    const program = this.#program, words = this.#words;
-    if (program.lowered[number] === 0) this.#lowering.lower(number);
-    const { order, ends, verified: { starts } } = program;
-    for (; this.#copied < order.length; this.#copied++) {
-      const from = this.#copied === 0 ? 0 : ends[this.#copied - 1], to = ends[this.#copied];
-      words.set(program.words.subarray(from, to), (program.codeBase >> 2) + from);
-      const first = starts[order[this.#copied]], last = starts[order[this.#copied] + 1];
-      words.set(program.ips.subarray(first, last), (program.ipsBase >> 2) + first);
-    }
+  /** The address that a load or store could not use, where the plain loop has it: messages read it there. */
+  #showAddress(ip: number): void {
+    const machine = this.#machine, { words } = this.#state, { module, pc, sp } = machine;
+    const at = ip >> 2, operands = HANDLERS[words[at]].operands;
+    const base = operands.indexOf("base"), add = operands.indexOf("add"), index = operands.indexOf("index");
+    if (base < 0) return;
+    const slot = (operand: number) => words[(words[Header.fp >> 2] + words[at + 1 + operand]) >> 2];
+    const address = slot(base) + (add >= 0 ? words[at + 1 + add] : 0) + (index >= 0 ? slot(index) : 0);
+    machine.stack[sp - POPS[module.opcodes[pc]]] = address;
   }
 
   /** Notices what changed outside of the fast loop: memory, tables, globals. */
-  #enter(): void {
-    const machine = this.#machine;
-    const guest = machine.memory.host ?? (noMemory ??= new WebAssembly.Memory({ initial: 0 }));
-    if (guest !== this.#guest || this.#run === undefined) {
+  #refresh(): void {
+    const guest = this.#machine.memory.host ?? (noMemory ??= new HostMemory({ initial: 0 }));
+    if (guest !== this.#guest) {
       this.#guest = guest;
-      const instance = new WebAssembly.Instance(loopModule(), { m: { state: this.#state, guest } });
+      const instance = new HostInstance(loopModule(), { m: { state: this.#state.memory, guest } });
       this.#run = instance.exports.run as Run;
     }
-    const { list } = machine.tables, indices = machine.tables.indices();
-    for (let k = 0; k < list.length; k++) {
-      const table = list[k], at = (Header.tables >> 2) + 2 * indices[k];
-      if (indices[k] >= TABLES) continue;
-      if (table.elements.buffer !== this.#state.buffer) {
-        const room = Math.min(table.limit, Math.max(64, 2 * table.length));
-        if (this.#tableNext + 4 * room > this.#tableEnd) {
-          this.#words[at + 1] = 0;
-          continue;
-        }
-        const elements = new Int32Array(this.#state.buffer as ArrayBuffer, this.#tableNext, room);
-        elements.set(table.elements.subarray(0, table.length));
-        table.elements = elements;
-        this.#words[at] = this.#tableNext;
-        this.#tableNext += 4 * room;
-      }
-      this.#words[at + 1] = table.length;
-    }
+    this.#state.refresh();
   }
 }
 
-/** Words of globals that the code and the exports use; -1 when they are too many for the code's size. */
-function globalWords({ module, globals }: Machine): number {
-  const { opcodes, immediates, info } = module;
-  let words = globals.length;
-  for (let pc = 0; pc < opcodes.length; pc++) {
-    if (opcodes[pc] !== Op.GlobalGet && opcodes[pc] !== Op.GlobalSet) continue;
-    words = Math.max(words, (immediates[pc] >>> 0) + 1);
-  }
-  for (const entry of info?.globalExports ?? []) words = Math.max(words, 2 * entry.index + 2);
-  return words <= 4 * module.length + 1024 ? words : -1;
+/** Whether the slice holds the charge at `machine.pc`. */
+function chargeFits({ module, pc, stack, sp, fuel }: Machine): boolean {
+  const amount = module.opcodes[pc] === Op.ConsumeFuelStack ? stack[sp - 1] : module.immediates[pc];
+  return amount >= 0 && amount <= fuel.slice;
 }
