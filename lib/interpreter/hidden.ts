@@ -1,7 +1,7 @@
 /**
- * Recognizes the hidden i64 functions of a module by what they are: ours by the code the compiler
- * writes, the reference's by the digest of their code, as measured from modules it compiled. A
- * recognized function does what its operator does, so a call of it can become that operator.
+ * Recognizes the hidden i64 functions of a module by what they are: the exact code that the compiler
+ * writes for them. A recognized function does what its operator does, so a call of it can become that
+ * operator. Those of the reference's compiler are not known here yet and are called like any other.
  *
  * @module
  */
