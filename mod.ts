@@ -25,6 +25,7 @@ export {
   LinkError,
   PluginError,
   RwasmError,
+  SnapshotError,
   type SyscallOrigin,
   Trap,
   TRAP_NAMES,
@@ -55,7 +56,9 @@ export {
   type GuestMemory,
   type Intrinsic,
   type IntrinsicInstruction,
+  type PluginState,
   type ReturnOf,
+  type StoreView,
   type Syscall,
   type SyscallDeclaration,
   type SyscallFuel,
@@ -71,8 +74,33 @@ export { ImportLinker, type LoadOptions } from "./lib/plugin/linker.ts";
 export { type CompilationConfig, type StateRouterConfig } from "./lib/compile/config.ts";
 export { compile } from "./lib/compile/compile.ts";
 export { RwasmStore, type StoreOptions } from "./lib/vm/store.ts";
-export { type ExecutorOptions, RwasmExecutor } from "./lib/vm/executor.ts";
-export { type Done, type Outcome, type Paused, type Trapped } from "./lib/vm/outcome.ts";
+export { type ExecutorOptions, RwasmExecutor } from "./lib/run/executor.ts";
+export { type AsyncRunOptions, type RunOptions } from "./lib/run/run_options.ts";
+export { type MachineView } from "./lib/run/machine_view.ts";
+export { PausedError } from "./lib/run/turns.ts";
+export {
+  type ForkOptions,
+  inspectSnapshot,
+  isSnapshot,
+  type RestoreOptions,
+  type SnapshotInfo,
+  type SnapshotOptions,
+} from "./lib/run/snapshot.ts";
+export {
+  type Breakpoint,
+  type BreakpointPlace,
+  type Done,
+  type Outcome,
+  type Paused,
+  type PausedAtBreakpoint,
+  type PausedByAbort,
+  type PausedByDeadline,
+  type PausedByStep,
+  type PausedBySyscall,
+  type PausedForFuel,
+  type PauseReason,
+  type Trapped,
+} from "./lib/vm/outcome.ts";
 export { createWebAssembly, type FuelControls, type WebAssemblyFacade } from "./lib/webassembly/facade.ts";
 export { type WebAssemblyOptions } from "./lib/webassembly/realm.ts";
 

@@ -116,6 +116,12 @@ export class UsageError extends RwasmError {
   override readonly name = "UsageError";
 }
 
+/** A snapshot that cannot be restored: damaged, of something else, or of a state that cannot be. */
+export class SnapshotError extends RwasmError {
+  /** Class name. */
+  override readonly name = "SnapshotError";
+}
+
 /**
  * The ways a run can end badly, in the order of the wire format: the position in this list is the
  * `Trap` immediate in a `.rwasm` file (machine specification of rwasm 0.7.2).
@@ -181,6 +187,8 @@ export interface Frame {
   readonly functionName: string | undefined;
   /** Byte offset of the Wasm instruction, when the module was compiled here. */
   readonly wasmOffset: number | undefined;
+  /** File and line of the program's source, when the Wasm module has DWARF and it tells. */
+  readonly source?: { readonly file: string; readonly line: number };
 }
 
 /** A host function, as data. */
@@ -264,7 +272,11 @@ function traceText(backtrace: readonly Frame[], omitted: number): string {
     const offset = frame.wasmOffset === undefined
       ? ""
       : ` at wasm offset 0x${frame.wasmOffset.toString(16)},`;
-    text += `\n  ${String(level).padStart(2)}: ${name}${offset || ","} rWasm pc ${frame.pc}`;
+    // A compiler wrote the path, and a hostile one may break lines with it.
+    const source = frame.source === undefined
+      ? ""
+      : ` (${frame.source.file.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?")}:${frame.source.line})`;
+    text += `\n  ${String(level).padStart(2)}: ${name}${source}${offset || ","} rWasm pc ${frame.pc}`;
   });
   return text;
 }

@@ -20,6 +20,7 @@ const ROOMS = [
   "interpreter",
   "native",
   "trace",
+  "run",
   "webassembly",
   "cli",
 ];

@@ -11,6 +11,7 @@ import { translate } from "../compile/compile.ts";
 import { type FunctionType, RwasmModule } from "../isa/module.ts";
 import { quoteName } from "../isa/nearest.ts";
 import { Op, OP_NAMES } from "../isa/opcode.ts";
+import type { Limits } from "../limits.ts";
 import type { ImportLinker } from "../plugin/linker.ts";
 import {
   namedFunctionType,
@@ -85,6 +86,16 @@ export interface CodeFacts {
   readonly opcodes: readonly (readonly [name: string, count: number])[];
   /** Empty for a `.rwasm` file, which does not tell where functions begin. */
   readonly functions: readonly FunctionFacts[];
+}
+
+/** What a module needs of a limit before it runs. */
+export interface LimitFacts {
+  /** Name of the limit. */
+  readonly name: keyof Limits;
+  /** What the module declares or needs; for stack slots the most that a function needs. */
+  readonly needed: number;
+  /** The limit. */
+  readonly limit: number;
 }
 
 /** What a module is. */
@@ -177,6 +188,31 @@ export function instructionFacts(module: RwasmModule): Pick<CodeFacts, "fuel" | 
     syscalls: [...syscalls].sort((a, b) => a - b),
     opcodes: opcodes.filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a),
   };
+}
+
+/** What a compiled module needs of the limits; growth at run time is not in it. */
+export function limitFactsOf(
+  module: RwasmModule,
+  wasm: WasmModule | undefined,
+  limits: Limits,
+): LimitFacts[] {
+  let slots = 0;
+  for (let pc = 0; pc < module.length; pc++) {
+    if (module.opcodes[pc] === Op.StackCheck) slots = Math.max(slots, module.immediates[pc]);
+  }
+  const fact = (name: keyof Limits, needed: number): LimitFacts => ({ name, needed, limit: limits[name] });
+  const most = (sizes: readonly SizeBounds[]): number => Math.max(0, ...sizes.map(({ min }) => min));
+  return [
+    fact("codeLength", module.length),
+    fact("stackSlots", slots),
+    ...wasm === undefined ? [] : [
+      fact("memoryPages", most(wasm.memories)),
+      fact("tables", wasm.tables.length),
+      fact("tableElements", most(wasm.tables)),
+      fact("functionTypes", wasm.types.length),
+      fact("segments", Math.max(wasm.data.length, wasm.elements.length)),
+    ],
+  ];
 }
 
 /** Names of sections by their number. */

@@ -5,17 +5,27 @@
  * @module
  */
 
+import { basename } from "node:path";
 import { CompileError, LinkError, UsageError } from "../error.ts";
 import type { RwasmModule } from "../isa/module.ts";
 import { quoteName } from "../isa/nearest.ts";
 import { disassemble } from "../isa/text.ts";
+import { modulePage } from "../trace/page.ts";
 import { type Arguments, onlyFile } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { declarationOf } from "./declaration.ts";
 import { Exit } from "./exit.ts";
-import { type CodeFacts, codeFactsOf, type External, type Facts, factsOf, moduleToShow } from "./facts.ts";
+import {
+  type CodeFacts,
+  codeFactsOf,
+  type External,
+  type Facts,
+  factsOf,
+  limitFactsOf,
+  moduleToShow,
+} from "./facts.ts";
 import type { Host } from "./host.ts";
-import { configOf, INPUT_FLAGS, readSource, type Source } from "./input.ts";
+import { configOf, INPUT_FLAGS, limitsOf, readSource, type Source } from "./input.ts";
 import { loadPlugins, pluginFiles } from "./plugins.ts";
 import { failureData, failureText, printJson } from "./report.ts";
 import { declareWasi } from "./wasi.ts";
@@ -130,6 +140,65 @@ function printListing(host: Host, args: Arguments, module: RwasmModule): void {
   else host.print(listing.trimEnd());
 }
 
+/** Writes the page of a module. */
+async function writePage(
+  host: Host,
+  args: Arguments,
+  { file, wasm }: Source,
+  facts: Facts,
+  module: RwasmModule,
+): Promise<void> {
+  const output = args.value("html")!;
+  const code = codeFactsOf(module);
+  const named = (entry: External) =>
+    entry.module === undefined ? entry.name : `${entry.module}.${entry.name}`;
+  const page = modulePage(module, {
+    title: basename(file),
+    tables: [
+      {
+        title: "Imports",
+        columns: ["kind", "name", "type", "offered by"],
+        rows: facts.imports.map((entry) => [entry.kind, named(entry), entry.type, entry.from ?? ""]),
+      },
+      {
+        title: "Exports",
+        columns: ["kind", "name", "type"],
+        rows: facts.exports.map((entry) => [entry.kind, named(entry), entry.type]),
+      },
+      {
+        title: "Limits",
+        columns: ["limit", "needed to start", "limit"],
+        rows: limitFactsOf(module, wasm, limitsOf(args)).map((
+          { name, needed, limit },
+        ) => [name, needed, limit]),
+      },
+      {
+        title: "Sizes",
+        columns: ["what", "number"],
+        rows: [
+          ["bytes of the file", facts.bytes],
+          ["bytes as .rwasm", code.encodedBytes],
+          ["instructions", code.instructions],
+          ["data bytes", code.dataBytes],
+          ["elements", code.elements],
+          ["source pc", code.sourcePc],
+        ],
+      },
+      {
+        title: "Sections",
+        columns: ["section", "offset", "bytes"],
+        rows: facts.sections.map(({ name, offset, bytes }) => [name, offset, bytes]),
+      },
+      { title: "Opcodes", columns: ["opcode", "times"], rows: code.opcodes },
+    ],
+  });
+  const bytes = new TextEncoder().encode(page);
+  await host.write(output, bytes);
+  if (output === "-") return;
+  if (args.has("json")) printJson(host, { status: "done", file: output, bytes: bytes.length });
+  else host.note(`${output}: ${bytes.length} bytes`);
+}
+
 /** The `inspect` command. */
 export const inspectCommand: Command = {
   name: "inspect",
@@ -145,6 +214,11 @@ export const inspectCommand: Command = {
     { name: "exports", text: "Print only the exports" },
     { name: "dts", text: "Print a TypeScript declaration of exports and imports instead" },
     { name: "disassemble", short: "d", text: "Print the rWasm instructions instead" },
+    {
+      name: "html",
+      value: "file",
+      text: "Write one page with everything, and the code beside its Wasm, instead; - is standard output",
+    },
     ...INPUT_FLAGS,
   ],
   examples: [
@@ -155,11 +229,19 @@ export const inspectCommand: Command = {
       "deno run --allow-read mod.ts inspect app.rwasm --disassemble",
       "every instruction of a compiled module",
     ],
+    [
+      "deno run --allow-read --allow-write mod.ts inspect app.wasm --html app.html",
+      "a page to search: code, fuel of every region, names, source lines where DWARF has them",
+    ],
   ],
 
   async run(args, host) {
     const file = onlyFile("inspect", args);
-    await host.permit({ read: [file], plugins: pluginFiles(args) });
+    const html = args.value("html");
+    if (html === "-" && args.has("json")) {
+      throw new UsageError("OutputTaken", "Cannot use --json with --html -: both go to standard output");
+    }
+    await host.permit({ read: [file], write: html === undefined ? [] : [html], plugins: pluginFiles(args) });
     const plugged = await loadPlugins(args, host);
     const config = configOf(args, plugged);
     const source = await readSource(host, file);
@@ -178,11 +260,15 @@ export const inspectCommand: Command = {
       module = moduleToShow(source, plugged, config);
     } catch (error) {
       const shown = error instanceof CompileError || error instanceof LinkError;
-      if (!shown || args.has("disassemble")) throw error;
+      if (!shown || args.has("disassemble") || html !== undefined) throw error;
       refusal = error;
     }
     if (module !== undefined && args.has("disassemble")) {
       printListing(host, args, module);
+      return Exit.Ok;
+    }
+    if (module !== undefined && html !== undefined) {
+      await writePage(host, args, source, facts, module);
       return Exit.Ok;
     }
     const code = module === undefined ? undefined : codeFactsOf(module);

@@ -17,6 +17,7 @@ import { denoHost, type Host } from "./host.ts";
 import { inspectCommand } from "./inspect.ts";
 import { linkCommand } from "./link.ts";
 import { newPluginCommand } from "./new_plugin.ts";
+import { profileCommand } from "./profile.ts";
 import { failureData, failureText, printJson } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { hintFor } from "./suggest.ts";
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Command[] = [
   runCommand,
   compileCommand,
   inspectCommand,
+  profileCommand,
   linkCommand,
   newPluginCommand,
   completionsCommand(() => COMMANDS),

@@ -9,7 +9,7 @@ import { basename } from "node:path";
 import { UsageError } from "../error.ts";
 import type { FunctionType, RwasmModule } from "../isa/module.ts";
 import type { Value } from "../plugin/plugin.ts";
-import { RwasmExecutor } from "../vm/executor.ts";
+import { RwasmExecutor } from "../run/executor.ts";
 import type { Outcome } from "../vm/outcome.ts";
 import { RwasmStore } from "../vm/store.ts";
 import { type Arguments, choice, count, fileArgument } from "./arguments.ts";

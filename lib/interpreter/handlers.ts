@@ -520,6 +520,19 @@ row("Signature", "signature", (h, n) => {
     h.setHeader(Header.pending, () => h.i32(0));
   }).next(n);
 });
+// Where jumps and calls without a charge are counted: what makes or ends such a row of them.
+row("CountJump", "pc target fuel", (h) => {
+  h.header(Header.uncharged).i32(1).op(0x6a).set(Local.a).setHeader(Header.uncharged, () => h.get(Local.a));
+  // It stops when the jump is made and nothing is charged at its target.
+  countTo(h);
+  h.operand(3).operand(2).set(Local.ip).chargeAndGo();
+});
+row("CountCall", "pc", (h, n) => {
+  h.header(Header.uncharged).set(Local.a);
+  countTo(h);
+  h.setHeader(Header.uncharged, () => h.get(Local.a).i32(1).op(0x6a)).next(n);
+});
+row("CountAnew", "", (h, n) => h.setHeader(Header.uncharged, () => h.i32(0)).next(n));
 row("Call", "callee skip return fp after", (h) => {
   checkDepth(h);
   lowered(h, 1);
@@ -546,16 +559,25 @@ row("TailCallIndirect", "signature table index fp", (h) => {
 });
 row("Return", "height", (h) => {
   h.get(Local.cp).header(Header.callBase).op(0x46).stopIf(Stop.Done);
-  h.get(Local.cp).i32(4).op(0x6b).tee(Local.cp).op(0x28);
+  h.get(Local.cp).i32(4).op(0x6b).op(0x28);
   h.code.memory(0);
-  ipOf(h).tee(Local.b);
+  // A frame that the plain loop made may belong to a function that is not lowered.
+  ipOf(h).tee(Local.b).op(0x45).stopIf(Stop.Slow);
+  h.get(Local.cp).i32(4).op(0x6b).set(Local.cp);
   // The last word of the call in front of the return point is the caller's height there.
   h.get(Local.fp).operand(1).op(0x6a).get(Local.b).i32(4).op(0x6b, 0x28);
   h.code.memory(0);
-  h.op(0x6b).set(Local.fp).jump();
+  h.op(0x6b).set(Local.fp).get(Local.b).jump();
 });
 row("Syscall", "", (h) => h.stop(Stop.Syscall));
 row("Slow", "", (h) => h.stop(Stop.Slow));
+
+/** Stops at the pc in operand 1 when as much is counted as may be. */
+function countTo(h: HandlerEmitter): void {
+  h.get(Local.a).header(Header.mostUncharged).op(0x4f).if(() => {
+    h.setHeader(Header.detail, () => h.operand(1)).stop(Stop.Uncharged);
+  });
+}
 
 /** Charges an amount. */
 function charge(h: HandlerEmitter, amount: () => void): HandlerEmitter {

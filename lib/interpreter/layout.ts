@@ -43,8 +43,16 @@ export const Header = {
   globals: 44,
   /** Instructions of the module: what a pc must be below. */
   codeLength: 48,
+  /** Bytes of the guest memory. */
+  guestBytes: 52,
+  /** What the accumulator of integers holds, as 64 bits. */
+  accumulator: 56,
+  /** Backward jumps and calls since the last charge, where they are counted. */
+  uncharged: 64,
+  /** How many of them there may be. */
+  mostUncharged: 68,
   /** Descriptors of the tables: address, length; `TABLES` of them. */
-  tables: 64,
+  tables: 72,
 } as const;
 
 /** Bytes of a `Charge` instruction, which jumps that charge by themselves skip. */
@@ -81,4 +89,6 @@ export const Stop = {
   Lower: 5,
   /** Too near a limit to skip what hidden functions do; the plain loop must go on. */
   Limit: 6,
+  /** As many jumps and calls without a charge as there may be; the pc to go on at is in the header. */
+  Uncharged: 7,
 } as const;

@@ -11,19 +11,28 @@ import { HandlerEmitter, Local } from "./emit.ts";
 import { HANDLERS } from "./handlers.ts";
 import { Header } from "./layout.ts";
 
+/** Memory of the counts, when there are any; the state is memory 0, that of the guest 1. */
+const COUNTS = 2;
+
 /**
  * The bytes of the loop module. It imports the state memory as "m" "state" and the guest memory as
  * "m" "guest", and exports `run(ip, fp, fuel, cp): reason`; the registers are in the header when it
  * returns.
+ *
+ * @param counting for measurements: imports "m" "counts", too, and counts in the word at ip there each
+ * instruction that is run
  */
-export function emitLoop(): Uint8Array<ArrayBuffer> {
+export function emitLoop(counting = false): Uint8Array<ArrayBuffer> {
   const code = new CodeWriter();
   const count = HANDLERS.length;
-  // limit := bytes of the guest memory
-  code.op(0x3f, 0x01, 0xad, 0x42).s32(65_536).op(0x7e, 0x21).u32(Local.limit);
+  code.op(0x41, 0x00, 0x28).memory(Header.guestBytes).op(0xad, 0x21).u32(Local.limit);
   code.op(0x02, 0x40); // block $stopped
   code.op(0x03, 0x40); // loop $next
   for (let n = 0; n < count; n++) code.op(0x02, 0x40);
+  if (counting) {
+    code.op(0x20).u32(Local.ip).op(0x20).u32(Local.ip).op(0x28).memory(0, COUNTS).op(0x41, 0x01, 0x6a, 0x36);
+    code.memory(0, COUNTS);
+  }
   code.op(0x20).u32(Local.ip).op(0x28).memory(0).op(0x0e).u32(count - 1);
   for (let n = 0; n < count; n++) code.u32(n);
   HANDLERS.forEach((handler, number) => {
@@ -44,7 +53,12 @@ export function emitLoop(): Uint8Array<ArrayBuffer> {
   code.op(0x20).u32(Local.c).u8(0x0b);
   return encodeWasm({
     types: [{ params: [I32, I32, I32, I32], results: [I32] }],
-    memories: [{ module: "m", name: "state" }, { module: "m", name: "guest" }],
+    // With a page at least, V8 tests the small constant part of an address once and for all.
+    memories: [
+      { module: "m", name: "state", pages: 1 },
+      { module: "m", name: "guest", pages: 1 },
+      ...(counting ? [{ module: "m", name: "counts" }] : []),
+    ],
     functions: [{
       type: 0,
       locals: [I64, I64, I64, I64, I32, I32, I32, F32, F32, F64, F64],

@@ -293,6 +293,10 @@ export class Lowering {
           pc += this.#charge(pc);
           break;
         case Action.ConsumeFuelStack:
+          if (program.counts) {
+            this.#slow(pc + 1);
+            break;
+          }
           frame.flush();
           frame.boundary(pc);
           frame.emit1(H.ChargeStack, 4 * (frame.sp - 1));
@@ -314,8 +318,7 @@ export class Lowering {
           break;
         case Action.Br:
           frame.flush();
-          frame.emit2(H.Jump, 0, 0);
-          frame.way(program.length - 2, pc + immediates[pc]);
+          this.#jump(pc, immediates[pc]);
           falls = false;
           break;
         case Action.BrIf:
@@ -336,6 +339,7 @@ export class Lowering {
         case Action.TailCall: {
           frame.flush();
           frame.boundary(pc);
+          if (program.counts) frame.emit1(H.CountCall, pc);
           const callee = immediates[pc];
           frame.emit3(H.TailCall, callee, this.#skip(callee), 4 * frame.sp);
           falls = false;
@@ -348,6 +352,7 @@ export class Lowering {
         case Action.TailCallIndirect:
           frame.flush();
           frame.boundary(pc);
+          if (program.counts) frame.emit1(H.CountCall, pc);
           if (immediates[pc + 1] < TABLES) {
             const index = 4 * (frame.sp - 1);
             frame.emit4(H.TailCallIndirect, immediates[pc], immediates[pc + 1], index, index);
@@ -674,10 +679,12 @@ export class Lowering {
     }
     if (opcodes[pc + 1] === Op.StackCheck && !this.#verified.isTarget(pc + 1)) {
       frame.emit2(H.Enter, amount, this.#reach(immediates[pc + 1]));
+      if (this.#program.counts) frame.emit(H.CountAnew);
       frame.boundary(pc + 2);
       return 1;
     }
     frame.emit1(H.Charge, amount);
+    if (this.#program.counts) frame.emit(H.CountAnew);
     frame.boundary(pc + 1);
     return 0;
   }
@@ -699,8 +706,22 @@ export class Lowering {
       frame.flush();
       frame.emit1(whenSet ? H.JumpNez : H.JumpEqz, a);
     }
-    frame.ways(target, next);
+    if (this.#program.counts && target < next) {
+      const program = this.#program, taken = program.length - 4;
+      program.words[taken] = program.addressOf(program.length);
+      program.words[taken + 1] = 0;
+      frame.way(taken + 2, next);
+      this.#jump(frame.pc, target - frame.pc);
+    } else frame.ways(target, next);
     frame.boundary(next);
+  }
+
+  /** A jump; one that leads back is counted where that is done. */
+  #jump(pc: number, distance: number): void {
+    const frame = this.#frame, program = this.#program;
+    if (program.counts && distance <= 0) frame.emit3(H.CountJump, pc + distance, 0, 0);
+    else frame.emit2(H.Jump, 0, 0);
+    frame.way(program.length - 2, pc + distance);
   }
 
   #branchTable(pc: number, count: number): void {
@@ -714,7 +735,8 @@ export class Lowering {
     for (let n = 0; n < count; n++) {
       // An entry that is a branch by itself is not worth a stop.
       const entry = pc + 1 + 2 * n;
-      frame.way(program.length, opcodes[entry] === Op.Br ? entry + immediates[entry] : entry);
+      const direct = opcodes[entry] === Op.Br && !(program.counts && immediates[entry] <= 0);
+      frame.way(program.length, direct ? entry + immediates[entry] : entry);
       program.length += 2;
     }
   }
@@ -731,6 +753,7 @@ export class Lowering {
     const frame = this.#frame;
     frame.flush();
     frame.boundary(pc);
+    if (this.#program.counts) frame.emit1(H.CountCall, pc);
     const at = frame.emit(H.Call), { words } = this.#program;
     words[at + 1] = callee;
     words[at + 2] = this.#skip(callee);
@@ -744,6 +767,7 @@ export class Lowering {
     const { immediates } = this.#verified.module, frame = this.#frame;
     frame.flush();
     frame.boundary(pc);
+    if (this.#program.counts) frame.emit1(H.CountCall, pc);
     const table = immediates[pc + 1];
     if (table < TABLES) {
       const at = frame.emit(H.CallIndirect), { words } = this.#program, index = 4 * (frame.sp - 1);

@@ -48,13 +48,20 @@ export class Program {
   readonly globalWords: number;
   /** Whether the code has no charges: then the loop counts what is no fuel, to come out now and then. */
   readonly ticks: boolean;
+  /**
+   * Whether backward jumps and calls since the last charge are counted, exactly as the plain loop does.
+   * It costs time: hidden functions are called like any other.
+   */
+  readonly counts: boolean;
   /** Highest frame of all functions, with what they take from below their entry. */
   readonly mostSlots: number;
 
   #metered: boolean | undefined;
 
+  #counting: Program | undefined;
+
   /** An empty Program. */
-  constructor(verified: VerifiedModule) {
+  constructor(verified: VerifiedModule, counts = false) {
     const { module, functionCount } = verified;
     this.verified = verified;
     this.ipsBase = HEADER_BYTES;
@@ -62,10 +69,11 @@ export class Program {
     this.end = this.codeBase + 4 * (WORDS_PER_INSTRUCTION * module.length + 8 * functionCount + 1024);
     this.ips = new Int32Array(module.length + 1);
     this.lowered = new Uint8Array(functionCount);
-    this.hidden = findHidden(verified);
+    this.counts = counts;
+    this.hidden = counts ? new Int8Array(functionCount).fill(-1) : findHidden(verified);
     const { words, charges } = readCode(verified);
     this.globalWords = words;
-    this.ticks = !charges;
+    this.ticks = !charges && !counts;
     let most = 0;
     for (let number = 0; number < functionCount; number++) {
       most = Math.max(most, verified.maxHeights[number] + verified.paramSlots[number]);
@@ -77,6 +85,11 @@ export class Program {
   get metered(): boolean {
     const { info } = this.verified.module;
     return this.#metered ??= info !== undefined ? info.metered : isMetered(this.verified, this.hidden);
+  }
+
+  /** The Program of the same module that counts. */
+  get counting(): Program {
+    return this.counts ? this : this.#counting ??= new Program(this.verified, true);
   }
 
   /** Whether the module is small enough for the fast loop. */

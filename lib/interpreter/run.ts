@@ -30,13 +30,18 @@ const SLICE = 2_000_000;
 /** Fuel the plain loop gets where the fast one cannot go, before that is looked at again. */
 const PLAIN_SLICE = 100_000;
 
-type Run = (ip: number, fp: number, fuel: number, cp: number) => number;
+/** The emitted function: from registers to the reason why it stopped. */
+export type LoopFunction = (ip: number, fp: number, fuel: number, cp: number) => number;
 
 let compiledLoop: WebAssembly.Module | undefined;
 
 /** The loop module, compiled once for all machines. */
 function loopModule(): WebAssembly.Module {
   return compiledLoop ??= new HostModule(emitLoop());
+}
+
+function instantiateLoop(state: WebAssembly.Memory, guest: WebAssembly.Memory): LoopFunction {
+  return new HostInstance(loopModule(), { m: { state, guest } }).exports.run as LoopFunction;
 }
 
 /** What stands for the guest memory while there is none. */
@@ -46,10 +51,12 @@ let noMemory: WebAssembly.Memory | undefined;
 export class FastMachine {
   readonly #machine: Machine;
   readonly #program: Program;
-  readonly #lowering: Lowering;
+  /** Made when there is something to lower. */
+  #lowering: Lowering | undefined;
   readonly #state: State;
+  readonly #instantiate: typeof instantiateLoop;
   #guest: WebAssembly.Memory | undefined;
-  #run: Run | undefined;
+  #run: LoopFunction | undefined;
 
   // The frame in which the fast loop last stopped. A run that goes on there needs no proof.
   #stack: Int32Array | undefined;
@@ -57,13 +64,16 @@ export class FastMachine {
   #entry = 0;
   #function = -1;
 
+  /** The same for runs in which jumps without a charge are counted; null when there cannot be one. */
+  #counter: FastMachine | null | undefined;
+
   /** Runs that begin with the plain loop without asking, after a proof that failed for many frames. */
   #patience = 0;
 
-  private constructor(machine: Machine, program: Program, state: State) {
+  private constructor(machine: Machine, program: Program, state: State, instantiate: typeof instantiateLoop) {
+    this.#instantiate = instantiate;
     this.#machine = machine;
     this.#program = program;
-    this.#lowering = new Lowering(program);
     this.#state = state;
   }
 
@@ -71,16 +81,19 @@ export class FastMachine {
    * Moves a machine into a state memory, from where both loops can run it; undefined when it does not
    * fit or the host has no room, and it stays as it is.
    */
-  static attach(machine: Machine, program: Program): FastMachine | undefined {
+  static attach(
+    machine: Machine,
+    program: Program,
+    instantiate: (state: WebAssembly.Memory, guest: WebAssembly.Memory) => LoopFunction = instantiateLoop,
+  ): FastMachine | undefined {
     const state = State.attach(machine, program);
-    return state === undefined ? undefined : new FastMachine(machine, program, state);
+    return state === undefined ? undefined : new FastMachine(machine, program, state, instantiate);
   }
 
   /** Runs from `machine.pc` until an Exit, which is never `Left`. */
   run(): Exit {
     const machine = this.#machine, program = this.#program, state = this.#state;
-    const { verified } = program, { heights } = verified;
-    if (this.#mustCount || !state.holdsStacks) return run(machine);
+    if (this.#mustCount) return this.#count();
     if (this.#patience > 0) {
       this.#patience--;
       return run(machine);
@@ -90,7 +103,7 @@ export class FastMachine {
       if (exit !== undefined) return exit;
     }
     this.#refresh();
-    const header = state.words, stackBase = machine.stack.byteOffset, callBase = machine.calls.byteOffset;
+    const { heights } = program.verified, { fuel } = machine;
     for (;;) {
       const ip = this.#ipAt(machine.pc);
       if (ip === 0) {
@@ -98,19 +111,33 @@ export class FastMachine {
         if (exit !== undefined) return exit;
         continue;
       }
+      if (!state.takeStacks()) return run(machine);
       state.setLimits(Math.min(machine.capacity, machine.window - STACK_MARGIN));
+      const header = state.words, stackBase = machine.stack.byteOffset, callBase = machine.calls.byteOffset;
       header[Header.pending >> 2] = machine.signaturePending ? 1 : 0;
       header[Header.signature >> 2] = machine.signature;
+      header[Header.uncharged >> 2] = fuel.uncharged;
+      header[Header.mostUncharged >> 2] = machine.mostUncharged;
       const fp = stackBase + 4 * (machine.sp - heights[machine.pc]);
-      const { slice } = machine.fuel, grant = program.ticks ? SLICE : Math.min(slice, SLICE);
+      const { slice } = fuel, left = program.ticks ? machine.mostUncharged - fuel.uncharged : slice;
+      const grant = Math.max(0, Math.min(left, SLICE));
       const reason = this.#run!(ip, fp, grant, callBase + 4 * machine.depth);
-      const pc = machine.pc = program.pcAt(header[Header.ip >> 2]);
+      const pc = machine.pc = reason === Stop.Uncharged
+        ? header[Header.detail >> 2]
+        : program.pcAt(header[Header.ip >> 2]);
       machine.sp = ((header[Header.fp >> 2] - stackBase) >> 2) + heights[pc];
-      if (!program.ticks) machine.fuel.slice = slice - grant + header[Header.fuel >> 2];
-      machine.fuel.uncharged = 0;
       machine.depth = (header[Header.cp >> 2] - callBase) >> 2;
       machine.signaturePending = header[Header.pending >> 2] !== 0;
       machine.signature = header[Header.signature >> 2];
+      const used = grant - header[Header.fuel >> 2];
+      if (program.ticks) fuel.uncharged += used;
+      else {
+        fuel.slice = slice - used;
+        // A call that was counted was not made.
+        fuel.uncharged = !program.counts
+          ? 0
+          : header[Header.uncharged >> 2] - (reason !== Stop.Uncharged && isCounted(program, pc) ? 1 : 0);
+      }
       switch (reason) {
         case Stop.Done:
           return Exit.Done;
@@ -119,7 +146,11 @@ export class FastMachine {
           if (machine.trap === TrapCode.MemoryOutOfBounds) this.#showAddress(header[Header.ip >> 2]);
           return Exit.Trap;
         case Stop.Fuel: {
-          if (program.ticks) break;
+          if (program.ticks) {
+            if (fuel.uncharged < machine.mostUncharged) break; // the end of the grant
+            fuel.uncharged = machine.mostUncharged;
+            return this.#leave(Exit.Uncharged);
+          }
           if (!chargeFits(machine)) return this.#leave(Exit.Fuel);
           // The end of the grant is not the end of the fuel, and the charge may be larger than any grant.
           const exit = this.#step();
@@ -128,7 +159,9 @@ export class FastMachine {
         }
         case Stop.Syscall:
           return this.#leave(Exit.Syscall);
-        case Stop.Limit: {
+        case Stop.Limit:
+        case Stop.Uncharged: {
+          if (reason === Stop.Limit && state.growCallsFor(machine.depth)) break;
           const exit = this.#goPlainly();
           if (exit !== undefined) return exit;
           break;
@@ -146,10 +179,32 @@ export class FastMachine {
     }
   }
 
-  /** Whether only the plain loop sees that a run under a fuel limit charges nothing. */
+  /**
+   * Whether jumps and calls without a charge must be counted: they end a run under a fuel limit, and
+   * where charges are missing in places only, nothing else brings the loop out.
+   */
   get #mustCount(): boolean {
+    const program = this.#program;
+    if (program.counts) return false;
+    if (!program.ticks) return !program.metered;
     const { fuel, module } = this.#machine;
-    return fuel.bounded && module.info?.metered !== false && !this.#program.metered;
+    return fuel.bounded && module.info?.metered !== false;
+  }
+
+  /** Runs in the loop that counts. */
+  #count(): Exit {
+    this.#stack = undefined;
+    if (this.#counter === undefined) {
+      this.#counter = FastMachine.attach(this.#machine, this.#program.counting, this.#instantiate) ?? null;
+    }
+    return this.#counter === null ? run(this.#machine) : this.#counter.run();
+  }
+
+  /** Forgets about the frames: another loop has run the machine meanwhile. */
+  forget(): void {
+    this.#stack = undefined;
+    this.#patience = 0;
+    this.#counter?.forget();
   }
 
   /** One instruction in the plain loop; undefined when the fast one can go on. */
@@ -251,10 +306,15 @@ export class FastMachine {
     if (ips[pc] === 0) {
       const number = verified.functionAt(pc);
       if (lowered[number] !== 0) return 0;
-      this.#lowering.lower(number);
+      this.#lower(number);
     }
     if (!this.#state.isComplete) this.#state.update();
     return ips[pc] & ~CALLABLE;
+  }
+
+  #lower(number: number): void {
+    this.#lowering ??= new Lowering(this.#program);
+    this.#lowering.lower(number);
   }
 
   /** A call at `pc` stopped before it went to a function that is not here; undefined when it can now. */
@@ -264,7 +324,7 @@ export class FastMachine {
     // A number that is no function can only be in a table; the plain loop knows what then.
     if (!direct && !verified.isCallable(callee)) return this.#goPlainly();
     const number = verified.functionAt(callee);
-    if (lowered[number] === 0) this.#lowering.lower(number);
+    if (lowered[number] === 0) this.#lower(number);
     if (ips[callee] === 0) return this.#goPlainly();
     this.#state.update();
     return undefined;
@@ -283,14 +343,23 @@ export class FastMachine {
 
   /** Notices what changed outside of the fast loop: memory, tables, globals. */
   #refresh(): void {
-    const guest = this.#machine.memory.host ?? (noMemory ??= new HostMemory({ initial: 0 }));
+    const { memory } = this.#machine;
+    this.#state.words[Header.guestBytes >> 2] = memory.byteLength;
+    // The loop asks for a page at least, of which it uses what the machine has.
+    const guest = memory.pages > 0 ? memory.host! : (noMemory ??= new HostMemory({ initial: 1 }));
     if (guest !== this.#guest) {
       this.#guest = guest;
-      const instance = new HostInstance(loopModule(), { m: { state: this.#state.memory, guest } });
-      this.#run = instance.exports.run as Run;
+      this.#run = this.#instantiate(this.#state.memory, guest);
     }
     this.#state.refresh();
   }
+}
+
+/** Whether the instruction at a pc is a call that is counted before it is made. */
+function isCounted({ verified: { module } }: Program, pc: number): boolean {
+  const op = module.opcodes[pc];
+  return op === Op.CallInternal || op === Op.ReturnCallInternal || op === Op.CallIndirect ||
+    op === Op.ReturnCallIndirect;
 }
 
 /** Whether the slice holds the charge at `machine.pc`. */

@@ -9,7 +9,14 @@
 import type { ValueType } from "../isa/module.ts";
 import { nearest, quoteName } from "../isa/nearest.ts";
 import { immediateRange, Op, OP_COUNT, OP_NAMES } from "../isa/opcode.ts";
-import type { Intrinsic, IntrinsicInstruction, Syscall, SyscallFuel, SyscallFunction } from "./plugin.ts";
+import type {
+  Intrinsic,
+  IntrinsicInstruction,
+  PluginState,
+  Syscall,
+  SyscallFuel,
+  SyscallFunction,
+} from "./plugin.ts";
 import type { Problems, Refuse } from "./problem.ts";
 
 const U32_MAX = 0xffff_ffff, U64_MAX = 0xffff_ffff_ffff_ffffn;
@@ -325,6 +332,37 @@ export interface PluginShape {
   readonly name: string | undefined;
   /** Its functions, neither read nor checked yet. */
   readonly functions: readonly (readonly [name: string, declaration: () => unknown])[];
+  /** What it keeps between calls. */
+  readonly state: LinkedState | undefined;
+}
+
+/** State of a plugin as a linker holds it: checked and copied. */
+export interface LinkedState extends Required<PluginState> {
+  /** The object it was declared as: plugins that share it share the state. */
+  readonly declared: object;
+}
+
+/** Checks and copies how a plugin saves its state. */
+function checkState(value: unknown, module: string, refuse: Refuse): LinkedState | undefined {
+  if (value === undefined) return undefined;
+  if (!isObject(value)) {
+    return refuse("InvalidState", `"state" must be an object with save and restore, not ${kindOf(value)}`);
+  }
+  checkKeys(value, ["name", "save", "restore"], refuse);
+  const name = own(value, "name"), save = own(value, "save"), restore = own(value, "restore");
+  if (name !== undefined) checkName(name, `"name" of a state`, refuse);
+  if (typeof save !== "function" || typeof restore !== "function") {
+    const which = typeof save === "function" ? "restore" : "save";
+    return refuse("InvalidState", `"state.${which}" must be a function`);
+  }
+  return Object.freeze(
+    {
+      declared: value,
+      name: name as string | undefined ?? module,
+      save: (store) => Reflect.apply(save, value, [store]),
+      restore: (store, bytes) => void Reflect.apply(restore, value, [store, bytes]),
+    } satisfies LinkedState,
+  );
 }
 
 /** Checks the shape of a plugin, or of a module namespace whose default export is one. */
@@ -341,7 +379,7 @@ export function checkPlugin(value: unknown, refuse: Refuse): PluginShape {
     }
     plugin = exported;
   }
-  checkKeys(plugin, ["module", "name", "functions"], refuse);
+  checkKeys(plugin, ["module", "name", "functions", "state"], refuse);
   if (!Object.hasOwn(plugin, "functions")) {
     return refuse("InvalidPlugin", `it has neither "functions" nor a default export that has them`, hint);
   }
@@ -357,5 +395,6 @@ export function checkPlugin(value: unknown, refuse: Refuse): PluginShape {
     module,
     name: name as string | undefined,
     functions: names.map((name) => [name, () => own(functions, name)]),
+    state: checkState(own(plugin, "state"), module, refuse),
   };
 }

@@ -17,6 +17,7 @@ import {
   importLabel,
   isObject,
   kindOf,
+  type LinkedState,
   own,
   PLUGIN_HINT,
 } from "./declaration.ts";
@@ -46,6 +47,7 @@ export type { Syscall } from "./plugin.ts";
 export class ImportLinker<T = unknown> {
   readonly #byName = new Map<string, Map<string, Syscall<T>>>();
   readonly #byIndex = new Map<number, Syscall<T>>();
+  readonly #states: LinkedState[] = [];
 
   /**
    * Declares one host function. The types of `call` follow from the signature when it is literal.
@@ -144,6 +146,11 @@ export class ImportLinker<T = unknown> {
     return all.sort((a, b) => compareNames(a.module, b.module) || compareNames(a.name, b.name));
   }
 
+  /** @internal What its plugins keep between calls, in the order in which they were added. */
+  get states(): readonly LinkedState[] {
+    return this.#states;
+  }
+
   #use(plugin: unknown, file: string | undefined): this {
     let doing = file === undefined ? "use a plugin" : `use plugin ${quoteName(file)}`;
     const shape = guarded(doing, (refuse) => checkPlugin(plugin, refuse));
@@ -170,7 +177,14 @@ export class ImportLinker<T = unknown> {
         plugin: `plugin ${plugged}`,
       }));
     }
-    return this.#register(syscalls, doing, problems);
+    const { state } = shape;
+    const isNew = state !== undefined && !this.#states.some(({ declared }) => declared === state.declared);
+    if (isNew && this.#states.some(({ name }) => name === state.name)) {
+      problems.add("DuplicateState", `a state of the name ${quoteName(state.name)} is already there`);
+    }
+    this.#register(syscalls, doing, problems);
+    if (isNew) this.#states.push(state);
+    return this;
   }
 
   /** Adds all or nothing: nothing when there are problems, of the declarations or among their names and indices. */

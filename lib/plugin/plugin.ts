@@ -140,6 +140,28 @@ export interface SyscallDeclaration<T> extends SyscallSignature {
   readonly call: SyscallFunction<T>;
 }
 
+/** What a plugin finds of a store: its host context and the memory of its guest. A `RwasmStore` is one. */
+export interface StoreView<T = unknown> {
+  /** Host context of the store. */
+  readonly data: T;
+  /** The guest's memory. */
+  readonly memory: GuestMemory;
+}
+
+/**
+ * State that a plugin keeps outside of the guest, as a snapshot has it. Saving must not change the
+ * state, and restoring what was just saved must change nothing a guest can see.
+ */
+// deno-lint-ignore no-explicit-any -- a plugin that does not name its context runs with any
+export interface PluginState<T = any> {
+  /** Name in snapshots, unique in a linker; the import module of the plugin when absent. */
+  readonly name?: string;
+  /** The state as bytes. */
+  save(store: StoreView<T>): Uint8Array;
+  /** Puts saved state in the place of what there is. Bytes may come from anybody: what is wrong must throw. */
+  restore(store: StoreView<T>, bytes: Uint8Array): void;
+}
+
 /**
  * A plugin: host functions under one import module. The default export of a plugin file; see
  * {@link defineSyscalls}.
@@ -152,6 +174,8 @@ export interface SyscallPlugin<T = any> {
   readonly name?: string;
   /** The functions by name part of the import names. */
   readonly functions: Readonly<Record<string, SyscallDeclaration<T>>>;
+  /** How snapshots save and restore what it keeps; for plugins that keep something between calls. */
+  readonly state?: PluginState<T>;
 }
 
 /** What {@link defineSyscalls} takes: a plugin in which the types of each `call` follow from its signature. */
@@ -164,6 +188,8 @@ export interface TypedSyscallPlugin<
   readonly module: string;
   /** Name that errors show; the import module or the file when absent. */
   readonly name?: string;
+  /** How snapshots save and restore what it keeps; for plugins that keep something between calls. */
+  readonly state?: PluginState<T>;
   // Two mapped types, because TypeScript infers one type parameter from each.
   /** The functions by name part of the import names. */
   readonly functions:

@@ -7,6 +7,7 @@
 
 import type { Frame } from "../error.ts";
 import type { ModuleInfo, RwasmModule } from "../isa/module.ts";
+import { linesOf } from "../wasm/dwarf.ts";
 import type { Machine } from "./machine.ts";
 
 /** Frames kept at each end of a deep backtrace. */
@@ -44,11 +45,14 @@ function frameAt(module: RwasmModule, pc: number, at: number): Frame {
   const info = module.info;
   const index = info === undefined ? -1 : functionAt(info, at);
   const functions = info?.functionTypes.length ?? 0;
+  const wasmOffset = info?.wasmOffsets[at] || undefined;
+  const source = wasmOffset === undefined ? undefined : linesOf(module)?.lineAt(wasmOffset);
   return {
     pc,
     functionIndex: index >= 0 && index < functions ? index : undefined,
     functionName: index < 0 ? undefined : functionName(info!, index),
-    wasmOffset: info?.wasmOffsets[at] || undefined,
+    wasmOffset,
+    ...source === undefined ? {} : { source },
   };
 }
 

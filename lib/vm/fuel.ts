@@ -12,7 +12,7 @@ import { UsageError } from "../error.ts";
 export const MAX_FUEL = 2n ** 64n - 1n;
 
 /** Most fuel the loop gets at once; small enough that the slice stays an int32. */
-const SLICE = 2 ** 30;
+export const MAX_SLICE = 2 ** 30;
 
 /**
  * Fuel amount of an API call as bigint.
@@ -48,6 +48,10 @@ export class FuelMeter {
   #settled = 0n;
   /** Size of the slice when it was handed out. */
   #handedOut = 0;
+  /** Most that is handed out at once. */
+  #most = MAX_SLICE;
+  /** Consumption that resets have forgotten. */
+  #forgotten = 0n;
 
   /** An empty counter under a limit. */
   constructor(limit: bigint | undefined) {
@@ -58,6 +62,11 @@ export class FuelMeter {
   /** What has been consumed since the last reset. */
   consumed(): bigint {
     return saturate(this.#settled + BigInt(this.#handedOut - this.slice));
+  }
+
+  /** What has been consumed since the counter was made, whatever was reset meanwhile. */
+  everConsumed(): bigint {
+    return this.#forgotten + this.consumed();
   }
 
   /** What may still be consumed; undefined when unbounded. */
@@ -84,6 +93,7 @@ export class FuelMeter {
 
   /** Forgets what was consumed and sets the limit. */
   reset(limit: bigint | undefined): void {
+    this.#forgotten += this.consumed();
     this.limit = limit;
     this.#settled = 0n;
     this.uncharged = 0;
@@ -98,9 +108,31 @@ export class FuelMeter {
     this.#refill();
   }
 
+  /**
+   * Takes back a charge that the next charges repeat, because what it paid for was not done.
+   *
+   * @param amount at most what was charged since the last reset.
+   */
+  refund(amount: bigint): void {
+    this.#settled = this.consumed() - amount;
+    this.#refill();
+  }
+
+  /** Hands out at most `most` (1 … 2^30) at once from now on: whoever drives a loop gets its turn after that. */
+  sliceBy(most: number): void {
+    this.#settled = this.consumed();
+    this.#most = most;
+    this.#refill();
+  }
+
   #refill(): void {
-    const left = this.bounded ? this.limit! - this.#settled : BigInt(SLICE);
-    this.slice = left < BigInt(SLICE) ? Number(left) : SLICE;
+    const most = this.#most;
+    if (this.bounded) {
+      const left = this.limit! - this.#settled;
+      this.slice = left < BigInt(most) ? Number(left) : most;
+    } else {
+      this.slice = most;
+    }
     this.#handedOut = this.slice;
   }
 }

@@ -22,16 +22,46 @@ export type Ending =
   | { readonly kind: "trap"; readonly cause: TrapCause }
   | {
     readonly kind: "pause";
-    /** What the host function gave to `caller.pause`. */
+    /** What the host function gave to `caller.pause`, or its promise. */
     readonly payload: unknown;
     /** Types that `resume` must supply; undefined when the code itself paused and nothing is known. */
     readonly results: readonly ValueType[] | undefined;
+    /** Index of the host function that owes them; undefined when the code itself paused. */
+    readonly syscall: number | undefined;
+    /** The call that goes on meanwhile, of an asynchronous function. */
+    readonly pending: PendingCall | undefined;
+  }
+  | {
+    /** A charge at `machine.pc`, or of the host function called there, passes the limit. */
+    readonly kind: "fuel";
+    /** The charge. */
+    readonly required: bigint;
+    /** What the host function called there has charged already, and charges again when it is called again. */
+    readonly charged: bigint;
+    /** The trap it is where runs do not pause. */
+    readonly cause: TrapCause;
+  }
+  | {
+    /** Whoever started the run wants it to stop at `machine.pc`. */
+    readonly kind: "stop";
+    readonly why: "abort" | "deadline" | "breakpoint" | "step" | "turn";
   };
+
+/** A call of an asynchronous host function that has not settled; the machine waits behind the call. */
+export interface PendingCall {
+  /** The call; its function may still use it. */
+  readonly call: HostCall<unknown>;
+  /** The function. */
+  readonly callee: HostFunction<unknown>;
+  /** Settles as the function does; nobody needs to handle it. */
+  readonly promise: Promise<unknown>;
+}
 
 /** What ends a run from within a host function. */
 type HostEnding =
   | { readonly kind: "halt" }
   | { readonly kind: "trap"; readonly cause: TrapCause }
+  | { readonly kind: "fuel"; readonly required: bigint; readonly charged: bigint; readonly cause: TrapCause }
   | { readonly kind: "pause"; readonly payload: unknown };
 
 /** A host function as a store calls it: what follows from its declaration, worked out once. */
@@ -69,6 +99,12 @@ export class HostCall<T> implements Caller<T> {
   readonly #callee: HostFunction<T>;
   #live = true;
   #ending: HostEnding | undefined;
+  /** Whether calling the function again would do the same: it used nothing but arguments, reads and charges. */
+  #repeatable = true;
+  /** What it has charged. */
+  #charged = 0n;
+  /** The memory of an asynchronous call. */
+  #memory: GuestMemory | undefined;
 
   /** A call that has not ended. */
   constructor(store: RwasmStore<T>, callee: HostFunction<T>) {
@@ -82,6 +118,26 @@ export class HostCall<T> implements Caller<T> {
     return call.#ending;
   }
 
+  /** How the host function wants the run to end, so far. */
+  static ending<T>(call: HostCall<T>): HostEnding | undefined {
+    return call.#ending;
+  }
+
+  /** Gives the call a memory of its own: that of a function which goes on while the machine waits. */
+  static bind<T>(call: HostCall<T>, memory: GuestMemory): void {
+    call.#memory = memory;
+  }
+
+  /** Refuses what a function does after its call has ended. */
+  static check<T>(call: HostCall<T>, what: string): void {
+    call.#open(what);
+  }
+
+  /** Notes that the function did what cannot be done again. */
+  static touch<T>(call: HostCall<T>): void {
+    call.#repeatable = false;
+  }
+
   /** Names the function in messages. */
   static label<T>(call: HostCall<T>): string {
     return call.#callee.label;
@@ -93,7 +149,7 @@ export class HostCall<T> implements Caller<T> {
    */
   static end<T>(call: HostCall<T>, ending: HostEnding): never {
     call.#ending ??= ending;
-    const how = call.#ending.kind === "trap" ? `trap ${call.#ending.cause.code}` : call.#ending.kind;
+    const how = "cause" in call.#ending ? `trap ${call.#ending.cause.code}` : call.#ending.kind;
     throw new RwasmError("CallEnded", `Cannot go on in ${call.#callee.label}: the call has ended (${how})`, {
       hint: "let this error pass; the run ends the same way if it is caught",
     });
@@ -113,25 +169,37 @@ export class HostCall<T> implements Caller<T> {
 
   /** Host context of the store. */
   get data(): T {
+    this.#repeatable = false;
     return this.#open("use caller.data").data;
   }
 
   /** The guest's memory. */
   get memory(): GuestMemory {
-    return this.#open("use caller.memory").memory;
+    const { memory } = this.#open("use caller.memory");
+    return this.#memory ?? memory;
   }
 
-  /** Charges fuel; ends the run with OutOfFuel when the limit does not allow it. */
+  /**
+   * Charges fuel; ends the run with OutOfFuel when the limit does not allow it, or pauses it before
+   * the call when the executor pauses and the call can be made again.
+   */
   consumeFuel(amount: bigint | number): void {
     const { fuel } = this.#open("consume fuel");
     const charge = fuelAmount(amount, "consume fuel");
-    if (fuel.tryCharge(charge)) return;
+    if (fuel.tryCharge(charge)) {
+      this.#charged += charge;
+      return;
+    }
     const detail = `${this.#callee.label} needed ${charge}, ${fuel.remaining()} of ${fuel.limit} left`;
-    HostCall.end(this, { kind: "trap", cause: { code: "OutOfFuel", detail } });
+    const cause = { code: "OutOfFuel", detail } as const, charged = this.#charged;
+    if (!this.#repeatable) HostCall.end(this, { kind: "trap", cause });
+    HostCall.end(this, { kind: "fuel", required: charged + charge, charged, cause });
   }
 
   /** Charges fuel if the limit allows it, else charges nothing and says false. */
   tryConsumeFuel(amount: bigint | number): boolean {
+    // What the function does next depends on the answer, which would be another one the next time.
+    this.#repeatable = false;
     return this.#open("consume fuel").tryConsumeFuel(amount);
   }
 
@@ -142,6 +210,7 @@ export class HostCall<T> implements Caller<T> {
 
   /** Consumed becomes 0, the limit becomes `limit`; undefined for unbounded. */
   resetFuel(limit?: bigint | number): void {
+    this.#repeatable = false;
     this.#open("reset the fuel").resetFuel(limit);
   }
 

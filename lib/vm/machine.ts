@@ -30,20 +30,33 @@ const KEPT_STACKS = 4;
 const NO_DATA = new Uint8Array(0);
 const NO_ELEMENTS = new Uint32Array(0);
 
+/** Where the stacks of a machine are, when they are not in arrays of their own. */
+export interface StackHome {
+  /** Gives the machine empty stacks and keeps those it has; false, and nothing done, when it has others. */
+  suspend(): boolean;
+  /** Gives the machine the stacks back that it had before the last `suspend`. */
+  resume(): void;
+}
+
 /** What a run needs to go on after another one has used its machine. */
-export type OuterRun = Pick<
-  Machine,
-  | "pc"
-  | "sp"
-  | "depth"
-  | "capacity"
-  | "stack"
-  | "floats"
-  | "view"
-  | "calls"
-  | "signature"
-  | "signaturePending"
->;
+export type OuterRun =
+  & Pick<
+    Machine,
+    | "pc"
+    | "sp"
+    | "depth"
+    | "capacity"
+    | "stack"
+    | "floats"
+    | "view"
+    | "calls"
+    | "signature"
+    | "signaturePending"
+  >
+  & {
+    /** What keeps the stacks; undefined when they are the arrays that are noted here. */
+    readonly keeper: StackHome | undefined;
+  };
 
 /** The state of one instance. */
 export class Machine {
@@ -53,8 +66,11 @@ export class Machine {
   readonly limits: Limits;
   /** The fuel counter of the store. */
   readonly fuel: FuelMeter;
-  /** Backward branches and calls after which the loop stops when nothing was charged meanwhile; at most 2^30. */
-  readonly mostUncharged: number;
+  /**
+   * Backward branches and calls after which the loop stops when nothing was charged meanwhile, 1 … 2^30.
+   * Whoever drives the loop may lower it for a while to get a turn sooner.
+   */
+  mostUncharged: number;
 
   /** Next instruction; any int32, an index outside of the code traps. */
   pc = 0;
@@ -74,6 +90,8 @@ export class Machine {
   depth = 0;
   /** The return addresses; at most `limits.callDepth`, allocated on demand. */
   calls: Int32Array = new Int32Array(0);
+  /** Where the stacks are, when an engine has put them somewhere. */
+  home: StackHome | undefined = undefined;
   /** Whether an indirect call waits for the signature check of its target. */
   signaturePending = false;
   /** The signature it expects, as int32. */
@@ -126,27 +144,36 @@ export class Machine {
    */
   suspendOuter(): OuterRun {
     const { pc, sp, depth, capacity, stack, floats, view, calls, signature, signaturePending } = this;
-    const spare = this.#spare.pop();
-    this.stack = spare?.stack ?? new Int32Array(0);
-    this.floats = spare?.floats ?? new Float32Array(0);
-    this.view = spare?.view ?? new DataView(this.stack.buffer);
-    this.calls = spare?.calls ?? new Int32Array(0);
+    const keeper = this.home?.suspend() ? this.home : undefined;
+    if (keeper === undefined) {
+      const spare = this.#spare.pop();
+      this.stack = spare?.stack ?? new Int32Array(0);
+      this.floats = spare?.floats ?? new Float32Array(0);
+      this.view = spare?.view ?? new DataView(this.stack.buffer);
+      this.calls = spare?.calls ?? new Int32Array(0);
+    }
     this.signaturePending = false;
-    return { pc, sp, depth, capacity, stack, floats, view, calls, signature, signaturePending };
+    return { pc, sp, depth, capacity, stack, floats, view, calls, signature, signaturePending, keeper };
   }
 
   /** Goes back to the stacks of the outer run. */
   resumeOuter(outer: OuterRun): void {
-    const { stack, floats, view, calls } = this;
-    if (this.#spare.length < KEPT_STACKS) this.#spare.push({ stack, floats, view, calls });
     this.pc = outer.pc;
     this.sp = outer.sp;
     this.depth = outer.depth;
     this.capacity = outer.capacity;
-    this.stack = outer.stack;
-    this.floats = outer.floats;
-    this.view = outer.view;
-    this.calls = outer.calls;
+    if (outer.keeper !== undefined) outer.keeper.resume();
+    else {
+      const { stack, floats, view, calls } = this;
+      // Stacks that an engine has moved to itself are not this one's to keep.
+      if (this.home === undefined && this.#spare.length < KEPT_STACKS) {
+        this.#spare.push({ stack, floats, view, calls });
+      }
+      this.stack = outer.stack;
+      this.floats = outer.floats;
+      this.view = outer.view;
+      this.calls = outer.calls;
+    }
     this.signature = outer.signature;
     this.signaturePending = outer.signaturePending;
   }

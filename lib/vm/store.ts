@@ -11,8 +11,7 @@ import { ImportLinker } from "../plugin/linker.ts";
 import type { GuestMemory } from "../plugin/plugin.ts";
 import { fuelAmount, FuelMeter } from "./fuel.ts";
 import type { Machine } from "./machine.ts";
-import type { ParkedRun } from "./executor.ts";
-import { HostCall, HostFunction } from "./host_call.ts";
+import { HostCall, HostFunction, type PendingCall } from "./host_call.ts";
 import { foundText } from "./values.ts";
 
 /** What a store is made with; everything is optional. */
@@ -27,6 +26,18 @@ export interface StoreOptions<T> {
   readonly limits?: Partial<Limits> | undefined;
   /** @internal A fuel counter to share with other stores; `fuelLimit` is then not looked at. */
   readonly fuel?: FuelMeter | undefined;
+}
+
+/** What a store must know of a run that is paused; the executor that parked it knows more. */
+export interface Parked {
+  /** The executor that may resume it. */
+  readonly owner: object;
+  /** Whether the run makes the instance: then giving it up undoes that. */
+  readonly initializing: boolean;
+  /** The machine the store then returns to. */
+  readonly previous: Machine | undefined;
+  /** The call of an asynchronous host function it waits for: giving the run up ends that. */
+  readonly pending: PendingCall | undefined;
 }
 
 /**
@@ -57,11 +68,13 @@ export class RwasmStore<T = undefined> {
   /** @internal State of the active instance, or of the one that is being instantiated. */
   machine: Machine | undefined = undefined;
   /** @internal The paused run. */
-  parked: ParkedRun | undefined = undefined;
+  parked: Parked | undefined = undefined;
   /** @internal The host function that is running. */
   hostCall: HostCall<T> | undefined = undefined;
   /** @internal Whether a run is on the host's stack. */
   running = false;
+  /** @internal Whether `Symbol.dispose` has been called. */
+  disposed = false;
   /** @internal Runs that wait for a run that one of their host functions started. */
   nesting = 0;
   /** Host functions that have been called, by index. A linker never changes what an index means. */
@@ -105,6 +118,11 @@ export class RwasmStore<T = undefined> {
     return found;
   }
 
+  /** @internal The memory for a host function that goes on while the machine waits for it. */
+  memoryOf(call: HostCall<T>): GuestMemory {
+    return new StoreMemory(this, call);
+  }
+
   /** Fuel consumed since the store was made or last reset. */
   consumedFuel(): bigint {
     return this.fuel.consumed();
@@ -123,6 +141,30 @@ export class RwasmStore<T = undefined> {
    */
   resetFuel(limit?: bigint | number): void {
     this.fuel.reset(limit === undefined ? undefined : fuelAmount(limit, "reset the fuel"));
+  }
+
+  /**
+   * Raises the limit and keeps what was consumed, so that a run that paused for fuel can go on.
+   * Allowed at any time. A limit does not pass 2^64 − 1; without a limit nothing changes.
+   *
+   * @throws {UsageError} `InvalidFuel`.
+   *
+   * @example
+   * ```ts
+   * import { assemble, RwasmExecutor, RwasmStore } from "./mod.ts";
+   * const store = new RwasmStore({ fuelLimit: 10 });
+   * const module = assemble("ConsumeFuel 25\nReturn");
+   * const executor = new RwasmExecutor(store, module, { onOutOfFuel: "pause" });
+   * let outcome = executor.execute();
+   * if (outcome.status === "paused" && outcome.reason === "fuel") {
+   *   store.addFuel(outcome.required - outcome.remaining);
+   *   outcome = executor.resume();
+   * }
+   * console.log(outcome.status, store.consumedFuel()); // done 25n
+   * ```
+   */
+  addFuel(amount: bigint | number): void {
+    this.fuel.raise(fuelAmount(amount, "add fuel"));
   }
 
   /**
@@ -145,13 +187,8 @@ export class RwasmStore<T = undefined> {
     if (this.running) {
       throw new UsageError("Reentrant", "Cannot reset the store: one of its runs is calling a host function");
     }
-    const parked = this.parked;
-    this.parked = undefined;
+    if (this.giveUp()) return void this.fuel.reset(this.fuel.limit);
     this.fuel.reset(this.fuel.limit);
-    if (parked?.run.initializing) {
-      this.machine = parked.run.previous;
-      return;
-    }
     const machine = this.machine;
     if (machine === undefined) return;
     if (!keepFlags) {
@@ -160,14 +197,55 @@ export class RwasmStore<T = undefined> {
     }
     machine.signaturePending = false;
   }
+
+  /** @internal Gives up a paused run; true when it was an instantiation, which is then undone. */
+  giveUp(): boolean {
+    const parked = this.parked;
+    if (parked === undefined) return false;
+    this.parked = undefined;
+    if (parked.pending !== undefined) HostCall.close(parked.pending.call);
+    if (parked.initializing) this.machine = parked.previous;
+    return parked.initializing;
+  }
+
+  /**
+   * Gives up a paused run and lets go of the instance with its memory. Fuel and context can still be
+   * read; running anything is a `UsageError`. Done by `using`; the second time it does nothing.
+   *
+   * @throws {UsageError} `Reentrant` when called by a host function.
+   *
+   * @example
+   * ```ts
+   * import { assemble, RwasmExecutor, RwasmStore } from "./mod.ts";
+   * {
+   *   using store = new RwasmStore();
+   *   new RwasmExecutor(store, assemble("Return")).execute();
+   * } // here its memory is free again
+   * ```
+   */
+  [Symbol.dispose](): void {
+    if (this.disposed) return;
+    if (this.running) {
+      throw new UsageError(
+        "Reentrant",
+        "Cannot dispose the store: one of its runs is calling a host function",
+      );
+    }
+    this.giveUp();
+    this.machine = undefined;
+    this.disposed = true;
+  }
 }
 
 /** The memory of whatever instance is active; an access out of range ends the run, or throws between runs. */
 class StoreMemory<T> implements GuestMemory {
   readonly #store: RwasmStore<T>;
+  /** The call it was made for; undefined for whichever is running. */
+  readonly #call: HostCall<T> | undefined;
 
-  constructor(store: RwasmStore<T>) {
+  constructor(store: RwasmStore<T>, call?: HostCall<T>) {
     this.#store = store;
+    this.#call = call;
   }
 
   get byteLength(): number {
@@ -175,9 +253,10 @@ class StoreMemory<T> implements GuestMemory {
   }
 
   read(offset: number, length: number): Uint8Array {
+    this.#open("read");
     this.#check("read", offset, length);
     try {
-      return this.view().slice(offset, offset + length);
+      return this.#bytes.slice(offset, offset + length);
     } catch {
       throw new UsageError(
         "OutOfHostMemory",
@@ -187,6 +266,7 @@ class StoreMemory<T> implements GuestMemory {
   }
 
   write(offset: number, bytes: Uint8Array): void {
+    this.#open("write");
     if (!(bytes instanceof Uint8Array)) {
       throw new UsageError(
         "InvalidBytes",
@@ -194,11 +274,28 @@ class StoreMemory<T> implements GuestMemory {
       );
     }
     this.#check("write", offset, bytes.length);
-    this.view().set(bytes, offset);
+    this.#touch();
+    this.#bytes.set(bytes, offset);
   }
 
   view(): Uint8Array {
+    this.#open("read");
+    this.#touch();
+    return this.#bytes;
+  }
+
+  get #bytes(): Uint8Array {
     return this.#store.machine?.memory.bytes ?? new Uint8Array(0);
+  }
+
+  #open(verb: string): void {
+    if (this.#call !== undefined) HostCall.check(this.#call, `${verb} guest memory`);
+  }
+
+  /** What can write makes the call one that cannot be made again. */
+  #touch(): void {
+    const call = this.#call ?? this.#store.hostCall;
+    if (call !== undefined) HostCall.touch(call);
   }
 
   /** A guest pointer from 2^31 on arrives as a negative number: it is out of range, not a mistake of the host. */
@@ -211,7 +308,7 @@ class StoreMemory<T> implements GuestMemory {
     }
     const from = offset as number, count = length as number, size = this.byteLength;
     if (from >= 0 && count >= 0 && from + count <= size) return;
-    const call = this.#store.hostCall;
+    const call = this.#call ?? this.#store.hostCall;
     const who = call === undefined ? "by the host" : `by ${HostCall.label(call)}`;
     const detail = `${verb} of ${count} bytes at ${pointerText(from)} ${who}; memory has ${size} bytes`;
     if (call !== undefined) {

@@ -10,7 +10,7 @@ import { RwasmError } from "../error.ts";
 import { quoteName } from "../isa/nearest.ts";
 import type { Value } from "../plugin/plugin.ts";
 import type { TrapCause } from "./explain.ts";
-import { type Ending, HostCall, type HostFunction } from "./host_call.ts";
+import { type Ending, HostCall, type HostFunction, type PendingCall } from "./host_call.ts";
 import type { Machine } from "./machine.ts";
 import type { RwasmStore } from "./store.ts";
 import {
@@ -22,6 +22,9 @@ import {
   writeValue,
   writeValues,
 } from "./values.ts";
+
+/** Taken now: plugins may put something else into the place of the globals later. */
+const HostPromise = Promise, thenOf = Promise.prototype.then;
 
 /**
  * Performs the syscall at `machine.pc`: undefined when the machine can go on behind it, else how the
@@ -46,6 +49,7 @@ export function performSyscall<T>(machine: Machine, store: RwasmStore<T>): Endin
 
   const args = readValues(machine.stack, base, syscall.params);
   const call = new HostCall(store, callee);
+  if (syscall.async) HostCall.bind(call, store.memoryOf(call));
   let value: unknown, error: unknown, threw = false;
   store.hostCall = call;
   try {
@@ -56,14 +60,31 @@ export function performSyscall<T>(machine: Machine, store: RwasmStore<T>): Endin
   } finally {
     store.hostCall = undefined;
   }
+  if (HostCall.ending(call) === undefined && !threw && syscall.async) {
+    const promise = promiseOf(value);
+    if (promise !== undefined) {
+      HostCall.touch(call);
+      machine.pc++;
+      machine.sp = base;
+      const pending = { call, callee, promise } as PendingCall;
+      return { kind: "pause", payload: promise, results: syscall.results, syscall: syscall.index, pending };
+    }
+  }
   const ending = HostCall.close(call);
   if (ending !== undefined) {
     abandon(value);
-    if (ending.kind === "trap") return trap(callee, ending.cause);
-    if (ending.kind === "halt") return ending;
-    machine.pc++;
-    machine.sp = base;
-    return { kind: "pause", payload: ending.payload, results: syscall.results };
+    switch (ending.kind) {
+      case "trap":
+        return trap(callee, ending.cause);
+      case "fuel":
+        return { ...ending, cause: { ...ending.cause, syscall: callee.origin } };
+      case "halt":
+        return ending;
+      case "pause":
+        machine.pc++;
+        machine.sp = base;
+        return pause(callee, ending.payload);
+    }
   }
   if (threw) return hostError(callee, error);
 
@@ -71,6 +92,48 @@ export function performSyscall<T>(machine: Machine, store: RwasmStore<T>): Endin
   if (refused !== undefined) return refused;
   machine.pc++;
   return undefined;
+}
+
+/** How an asynchronous function settled. */
+export type Settled = { readonly value: unknown } | { readonly error: unknown };
+
+/**
+ * Ends a call whose function has settled, of a machine that stands behind the call: undefined when
+ * it can go on there, its results pushed, else how the run ended, back at the call unless it pauses.
+ */
+export function finishCall(
+  machine: Machine,
+  { call, callee }: PendingCall,
+  settled: Settled,
+): Ending | undefined {
+  const wanted = HostCall.close(call);
+  if (wanted?.kind === "pause") return pause(callee, wanted.payload);
+  if (wanted?.kind === "halt") return wanted;
+  const base = machine.sp;
+  const ending = wanted !== undefined
+    ? trap(callee, wanted.cause)
+    : "error" in settled
+    ? hostError(callee, settled.error)
+    : pushResults(machine, base, callee, settled.value);
+  if (ending !== undefined) machine.pc--;
+  return ending;
+}
+
+/** A native promise of what a function returned, whose rejection needs no handler; undefined when it returned none. */
+function promiseOf(value: unknown): Promise<unknown> | undefined {
+  try {
+    if (!isThenable(value)) return undefined;
+  } catch {
+    return undefined; // whoever looks at the value as a result fails the same way, and says so
+  }
+  const promise = new HostPromise<unknown>((resolve) => resolve(value));
+  thenOf.call(promise, undefined, () => {});
+  return promise;
+}
+
+function pause<T>(callee: HostFunction<T>, payload: unknown): Ending {
+  const { results, index } = callee.syscall;
+  return { kind: "pause", payload, results, syscall: index, pending: undefined };
 }
 
 /** Makes sure that cells up to a height are allocated; they must be within the capacity. */
@@ -139,14 +202,14 @@ function refuseThenable<T>(callee: HostFunction<T>, value: unknown): Ending {
   return trap(callee, {
     code: "BadSignature",
     detail: `${callee.label} returned a promise`,
-    hint: "call caller.pause() and give the results to executor.resume() when they are there",
+    hint: "declare it with async: true, or call caller.pause() and resume() with the results",
   });
 }
 
 /** Nobody will look at a promise any more; if it rejects, that must not end the process. */
 function abandon(value: unknown): void {
   try {
-    if (value instanceof Promise) Promise.prototype.then.call(value, undefined, () => {});
+    if (value instanceof HostPromise) thenOf.call(value, undefined, () => {});
   } catch {
     // A proxy of a promise, or one whose constructor throws: there is nothing to wait for.
   }

@@ -125,8 +125,8 @@ export interface EncodedFunction {
 export interface EncodedModule {
   /** Type section. */
   readonly types: readonly EncodedType[];
-  /** Imported memories, without maximum. */
-  readonly memories: readonly { readonly module: string; readonly name: string }[];
+  /** Imported memories: least pages, by default 0, and no maximum. */
+  readonly memories: readonly { readonly module: string; readonly name: string; readonly pages?: number }[];
   /** Functions. */
   readonly functions: readonly EncodedFunction[];
   /** Exported functions. */
@@ -148,7 +148,9 @@ export function encodeWasm(module: EncodedModule): Uint8Array<ArrayBuffer> {
     }
   });
   section(2, module.memories.length, (to) => {
-    for (const memory of module.memories) to.name(memory.module).name(memory.name).op(0x02, 0x00, 0x00);
+    for (const { module: from, name, pages = 0 } of module.memories) {
+      to.name(from).name(name).op(0x02, 0x00).u32(pages);
+    }
   });
   section(3, module.functions.length, (to) => {
     for (const { type } of module.functions) to.u32(type);

@@ -7,7 +7,7 @@
  */
 
 import type { ModuleInfo } from "../isa/module.ts";
-import { RwasmExecutor } from "../vm/executor.ts";
+import { RwasmExecutor } from "../run/executor.ts";
 import type { Machine } from "../vm/machine.ts";
 import { RwasmStore } from "../vm/store.ts";
 import { type ExternalKind, typeName } from "../wasm/module.ts";

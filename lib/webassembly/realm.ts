@@ -10,7 +10,7 @@ import { resolveConfig, type ResolvedConfig } from "../compile/config.ts";
 import { UsageError } from "../error.ts";
 import { quoteName } from "../isa/nearest.ts";
 import { type Limits, resolveLimits } from "../limits.ts";
-import { checkEngine, type ExecutorOptions } from "../vm/executor.ts";
+import { checkEngine, type ExecutorOptions } from "../run/executor.ts";
 import { fuelAmount, FuelMeter } from "../vm/fuel.ts";
 import { createErrorClasses, type ErrorClasses } from "./errors.ts";
 import type { ExportedFunction } from "./function.ts";

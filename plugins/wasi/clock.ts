@@ -16,6 +16,12 @@ export interface Clock {
   readonly resolution: bigint;
   /** Lets time pass; false when it was cut short. */
   sleep(duration: bigint): boolean;
+  /** Which clock it is; a guest that goes on elsewhere goes on with the same. */
+  readonly kind: "virtual" | "real";
+  /** What it needs to go on elsewhere: time since 1970 where it began, and time that has passed since. */
+  save(): readonly [epoch: bigint, elapsed: bigint];
+  /** Goes on from there. */
+  restore(epoch: bigint, elapsed: bigint): void;
 }
 
 /** 2025-01-01T00:00:00Z: where the virtual clock starts unless told otherwise. */
@@ -28,7 +34,9 @@ const TICK = 1_000n;
 export class VirtualClock implements Clock {
   /** The microsecond that a question takes. */
   readonly resolution = TICK;
-  readonly #epoch: bigint;
+  /** Which clock it is. */
+  readonly kind = "virtual";
+  #epoch: bigint;
   /** How much time has passed. */
   elapsed = 0n;
 
@@ -57,13 +65,28 @@ export class VirtualClock implements Clock {
     if (duration > 0n) this.elapsed += duration;
     return true;
   }
+
+  /** Where it stands. */
+  save(): readonly [bigint, bigint] {
+    return [this.#epoch, this.elapsed];
+  }
+
+  /** Stands there. */
+  restore(epoch: bigint, elapsed: bigint): void {
+    this.#epoch = epoch;
+    this.elapsed = elapsed;
+  }
 }
 
 /** The clock of the host. */
 export class RealClock implements Clock {
   /** What `performance.now` resolves at best. */
   readonly resolution = 1_000n;
-  readonly #started = performance.now();
+  /** Which clock it is. */
+  readonly kind = "real";
+  #started = performance.now();
+  /** What had passed when it began: time of a guest that goes on here never goes back. */
+  #before = 0n;
   readonly #maxSleep: number;
   readonly #bell = new Int32Array(new SharedArrayBuffer(4));
 
@@ -79,7 +102,7 @@ export class RealClock implements Clock {
 
   /** Since the clock was made, in microseconds at best; starts at one. */
   monotonic(): bigint {
-    return 1_000n + microseconds(performance.now() - this.#started);
+    return 1_000n + this.#before + microseconds(performance.now() - this.#started);
   }
 
   /** Since 1970. */
@@ -94,6 +117,17 @@ export class RealClock implements Clock {
     const wanted = Math.ceil(Number(duration) / 1e6), cut = wanted > this.#maxSleep;
     Atomics.wait(this.#bell, 0, 0, cut ? this.#maxSleep : wanted);
     return !cut;
+  }
+
+  /** What has passed; nothing else is of use elsewhere. */
+  save(): readonly [bigint, bigint] {
+    return [0n, this.#before + microseconds(performance.now() - this.#started)];
+  }
+
+  /** Goes on from what had passed. */
+  restore(_epoch: bigint, elapsed: bigint): void {
+    this.#started = performance.now();
+    this.#before = elapsed;
   }
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { Errno, fail } from "./errno.ts";
-import type { DirectoryEntry, FileSystem, OpenFile } from "./file_system.ts";
+import type { DirectoryEntry, FileAccess, FileSystem, OpenFile } from "./file_system.ts";
 import { Filetype, Rights, STREAM_RIGHTS } from "./preview1.ts";
 
 /** What every descriptor has. */
@@ -39,6 +39,8 @@ export interface FileDescriptor extends DescriptorBase {
   readonly node: unknown;
   /** The file, opened. */
   readonly file: OpenFile;
+  /** What it was opened for. */
+  readonly access: FileAccess;
   /** Where the next read or write starts. */
   position: number;
 }
@@ -61,10 +63,10 @@ export interface DirectoryDescriptor extends DescriptorBase {
 export type Descriptor = StreamDescriptor | FileDescriptor | DirectoryDescriptor;
 
 /** Most descriptors of a guest. */
-const DESCRIPTORS_MAX = 65_536;
+export const DESCRIPTORS_MAX = 65_536;
 
 /** Most directory entries that listings under way may hold together. */
-const LISTED_MAX = 1_048_576;
+export const LISTED_MAX = 1_048_576;
 
 /** A standard stream; `terminal` makes programs treat it as one. */
 export function streamDescriptor(stream: 0 | 1 | 2, terminal: boolean): StreamDescriptor {
@@ -122,8 +124,20 @@ export class DescriptorTable {
     this.reserve();
     const fd = this.#lowest++;
     this.#entries[fd] = descriptor;
-    if (descriptor.kind === "directory") descriptor.fs.retain(descriptor.node);
+    if (descriptor.kind !== "stream") descriptor.fs.retain(descriptor.node);
     return fd;
+  }
+
+  /** What is open, by number; undefined where nothing is. */
+  list(): readonly (Descriptor | undefined)[] {
+    return this.#entries;
+  }
+
+  /** Puts something under a number that is free, for a guest that goes on with what it had open elsewhere. */
+  place(fd: number, descriptor: Descriptor): void {
+    while (this.#entries.length <= fd) this.#entries.push(undefined);
+    this.#entries[fd] = descriptor;
+    if (descriptor.kind !== "stream") descriptor.fs.retain(descriptor.node);
   }
 
   /**
@@ -149,11 +163,10 @@ export class DescriptorTable {
   }
 
   #release(descriptor: Descriptor): void {
+    if (descriptor.kind === "stream") return;
+    descriptor.fs.release(descriptor.node);
     if (descriptor.kind === "file") descriptor.file.close();
-    else if (descriptor.kind === "directory") {
-      this.#forget(descriptor);
-      descriptor.fs.release(descriptor.node);
-    }
+    else this.#forget(descriptor);
   }
 
   /** Closes a number. */

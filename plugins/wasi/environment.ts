@@ -10,16 +10,25 @@ import type { ArgumentsOf, Caller, SyscallFuel, ValueType } from "../../mod.ts";
 import type { Clock } from "./clock.ts";
 import type { DescriptorTable } from "./descriptor.ts";
 import { Errno, Failure } from "./errno.ts";
+import type { FileSystem } from "./file_system.ts";
 import { Guest } from "./guest.ts";
 import type { RandomSource } from "./random.ts";
 import type { Input, Output } from "./stream.ts";
 
+/** A directory a guest was given. */
+export interface Preopen {
+  /** The name the guest knows it by. */
+  readonly name: string;
+  /** What is behind it. */
+  readonly fs: FileSystem;
+}
+
 /** What one guest sees of the world, and what it has done to it. */
 export class Environment {
   /** Arguments, each with its closing NUL. */
-  readonly args: readonly Uint8Array[];
+  args: readonly Uint8Array[];
   /** Variables as `name=value`, each with its closing NUL. */
-  readonly variables: readonly Uint8Array[];
+  variables: readonly Uint8Array[];
   /** Standard input. */
   readonly input: Input;
   /** Standard output and standard error. */
@@ -30,6 +39,8 @@ export class Environment {
   readonly random: RandomSource;
   /** What is open. */
   readonly descriptors: DescriptorTable;
+  /** The directories the guest was given, by the names it knows them by, closed or not. */
+  preopens: readonly Preopen[];
   /** Whether bytes that are read and written cost fuel. */
   readonly metered: boolean;
   /** What the guest gave to `proc_exit`. */
@@ -44,7 +55,7 @@ export class Environment {
   constructor(
     parts: Pick<
       Environment,
-      "args" | "variables" | "input" | "outputs" | "clock" | "random" | "descriptors" | "metered"
+      "args" | "variables" | "input" | "outputs" | "clock" | "random" | "descriptors" | "preopens" | "metered"
     >,
   ) {
     this.args = parts.args;
@@ -54,6 +65,7 @@ export class Environment {
     this.clock = parts.clock;
     this.random = parts.random;
     this.descriptors = parts.descriptors;
+    this.preopens = parts.preopens;
     this.metered = parts.metered;
   }
 

@@ -36,6 +36,14 @@ export interface DirectoryEntry {
   readonly type: number;
 }
 
+/** What a file is opened for. */
+export interface FileAccess {
+  /** Reading. */
+  readonly read: boolean;
+  /** Writing. */
+  readonly write: boolean;
+}
+
 /** An open regular file. Offsets are exact numbers; there is no position, the descriptor has it. */
 export interface OpenFile {
   /** Reads at an offset until the buffer is full or the file ends; how many bytes. */
@@ -65,9 +73,9 @@ export interface OpenFile {
 export interface FileSystem<Node = unknown> {
   /** The directory everything is in. */
   readonly root: Node;
-  /** Takes a directory for a descriptor that starts to use it. */
+  /** Takes a file or directory for a descriptor that starts to use it. */
   retain(node: Node): void;
-  /** Gives such a directory back. */
+  /** Gives such a file or directory back. */
   release(node: Node): void;
   /** Fails with NOENT when a directory of a descriptor is no longer what and where it was. */
   check(node: Node): void;
@@ -84,7 +92,7 @@ export interface FileSystem<Node = unknown> {
   /** Entries in order of their names' code units. */
   list(directory: Node): DirectoryEntry[];
   /** Opens a regular file. */
-  open(node: Node, access: { readonly read: boolean; readonly write: boolean }): OpenFile;
+  open(node: Node, access: FileAccess): OpenFile;
   /** Makes an empty file under a free name. */
   createFile(directory: Node, name: string, now: bigint): Node;
   /** Makes an empty directory under a free name. */

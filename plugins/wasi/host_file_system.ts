@@ -11,7 +11,7 @@
 
 import { lutimesSync } from "node:fs";
 import { Errno, errnoOfHostError, fail } from "./errno.ts";
-import type { DirectoryEntry, FileStat, FileSystem, OpenFile } from "./file_system.ts";
+import type { DirectoryEntry, FileAccess, FileStat, FileSystem, OpenFile } from "./file_system.ts";
 import { Filetype } from "./preview1.ts";
 
 /** A file, directory or link of the host. */
@@ -68,7 +68,7 @@ export class HostFileSystem implements FileSystem<HostNode> {
   /** The directory everything is in. */
   readonly root: HostNode;
   readonly #base: string;
-  /** Directories that descriptors use: their paths follow renames. */
+  /** Files and directories that descriptors use: their paths follow renames. */
   readonly #retained = new Set<HostNode>();
 
   /** Uses a directory of the host; its path may lead through links. Throws what Deno throws. */
@@ -79,7 +79,23 @@ export class HostFileSystem implements FileSystem<HostNode> {
     this.root = { path: "", type: Filetype.DIRECTORY, dev: info.dev, ino: info.ino };
   }
 
-  /** Lets the path of a directory follow renames. */
+  /** Where it is on the host. */
+  get base(): string {
+    return this.#base;
+  }
+
+  /** What is at a path below the root, given as `HostNode.path` is; undefined when nothing is, or a link is on the way. */
+  find(path: string): HostNode | undefined {
+    let found: HostNode | undefined = this.root;
+    for (const name of path.split("/").slice(1)) {
+      const isName = name !== "" && name !== "." && name !== ".." && !name.includes("\0");
+      if (found?.type !== Filetype.DIRECTORY || !isName) return undefined;
+      found = this.lookup(found, name);
+    }
+    return found;
+  }
+
+  /** Lets the path of a file or directory follow renames. */
   retain(node: HostNode): void {
     this.#retained.add(node);
   }
@@ -149,7 +165,7 @@ export class HostFileSystem implements FileSystem<HostNode> {
   }
 
   /** Opens a regular file. */
-  open(node: HostNode, access: { readonly read: boolean; readonly write: boolean }): OpenFile {
+  open(node: HostNode, access: FileAccess): OpenFile {
     // Opening a pipe would wait for its other end, opening a device may have effects.
     if (node.type !== Filetype.REGULAR_FILE) fail(Errno.NOTSUP);
     const { write } = access, read = access.read || !write;

@@ -261,6 +261,42 @@ export class MemoryFileSystem implements FileSystem<MemoryNode> {
     file.size = size;
   }
 
+  /** Number of the newest node. */
+  get lastIno(): number {
+    return this.#lastIno;
+  }
+
+  /**
+   * Puts other content in the place of what there is; fails with NOSPC, and nothing is done, when it
+   * does not fit.
+   *
+   * @param root a tree of nodes that nothing else has; its entries move to the root there is
+   * @param nameless files without a name, which descriptors will have open
+   */
+  replace(root: MemoryDirectoryNode, nameless: readonly MemoryFileNode[], lastIno: number): void {
+    let names = 0, bytes = 0;
+    const counted = new Set<MemoryNode>(nameless), directories = [root];
+    for (let directory = directories.pop(); directory !== undefined; directory = directories.pop()) {
+      for (const node of directory.entries.values()) {
+        names++;
+        if (node.type === Filetype.DIRECTORY) directories.push(node);
+        else counted.add(node);
+      }
+    }
+    for (const node of counted) bytes += sizeOf(node);
+    if (1 + names > this.#maxNodes || bytes > this.#maxBytes) fail(Errno.NOSPC);
+    this.#nodes = 1 + names;
+    this.#bytes = bytes;
+    this.#lastIno = lastIno;
+    const { entries, ...rest } = root;
+    Object.assign(this.root, rest, { parent: undefined });
+    this.root.entries.clear();
+    for (const [name, node] of entries) {
+      this.root.entries.set(name, node);
+      if (node.type === Filetype.DIRECTORY) node.parent = this.root;
+    }
+  }
+
   /** Closes one opening of a file. */
   close(file: MemoryFileNode): void {
     file.opens--;

@@ -8,7 +8,7 @@
 import { UsageError } from "../../mod.ts";
 import { type Clock, DEFAULT_EPOCH, RealClock, VirtualClock } from "./clock.ts";
 import { DescriptorTable, streamDescriptor } from "./descriptor.ts";
-import { Environment } from "./environment.ts";
+import { Environment, type Preopen } from "./environment.ts";
 import type { FileSystem } from "./file_system.ts";
 import { HostFileSystem } from "./host_file_system.ts";
 import { MemoryDirectory } from "./memory_directory.ts";
@@ -147,7 +147,7 @@ export function environmentOf(options: WasiOptions): Environment {
     : new VirtualClock(options.epoch ?? DEFAULT_EPOCH);
   const descriptors = new DescriptorTable();
   for (const stream of [0, 1, 2] as const) descriptors.open(streamDescriptor(stream, terminal));
-  openDirectories(descriptors, options.dirs ?? {});
+  const preopens = openDirectories(descriptors, options.dirs ?? {});
   return new Environment({
     args: args.map((arg, position) => cString(arg, `argument ${position}`)),
     variables: Object.entries(env).map(([name, value]) => {
@@ -160,12 +160,17 @@ export function environmentOf(options: WasiOptions): Environment {
     clock,
     random: options.random === "real" ? new RealRandom() : new SeededRandom(BigInt(options.seed ?? 0)),
     descriptors,
+    preopens,
     metered: options.fuel ?? false,
   });
 }
 
 /** Opens the directories a guest is given; their descriptors are 3, 4, … in the order of the options. */
-function openDirectories(table: DescriptorTable, dirs: Readonly<Record<string, GuestDirectory>>): void {
+function openDirectories(
+  table: DescriptorTable,
+  dirs: Readonly<Record<string, GuestDirectory>>,
+): Preopen[] {
+  const preopens: Preopen[] = [];
   if (typeof dirs !== "object" || dirs === null) refuse(`"dirs" must be an object`);
   // Two names for one directory are one file system, so that files can be moved between them.
   const systems = new Map<unknown, FileSystem>();
@@ -178,10 +183,12 @@ function openDirectories(table: DescriptorTable, dirs: Readonly<Record<string, G
     const { from, readOnly = false } = plain ? { from: given } : given ?? {};
     let fs = systems.get(from);
     if (fs === undefined) systems.set(from, fs = fileSystemOf(name, from));
+    const shown = readOnly ? new ReadOnlyFileSystem(fs) : fs;
+    preopens.push({ name, fs: shown });
     table.open({
       kind: "directory",
       type: Filetype.DIRECTORY,
-      fs: readOnly ? new ReadOnlyFileSystem(fs) : fs,
+      fs: shown,
       node: fs.root,
       rights: DIRECTORY_RIGHTS,
       inheriting: ALL_RIGHTS,
@@ -190,6 +197,7 @@ function openDirectories(table: DescriptorTable, dirs: Readonly<Record<string, G
       entries: undefined,
     });
   }
+  return preopens;
 }
 
 function fileSystemOf(name: string, from: unknown): FileSystem {

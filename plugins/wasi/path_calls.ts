@@ -224,10 +224,11 @@ function open(env: Environment, fd: number, follow: boolean, path: string, wante
   if (wants(OpenFlags.DIRECTORY)) fail(Errno.NOTDIR);
   // Go asks for the right to set the size even to read, so that does not count as writing.
   const changes = Rights.FD_WRITE | Rights.FD_ALLOCATE;
-  const file = fs.open(node, {
+  const access = {
     read: (rights & Rights.FD_READ) !== 0,
     write: wants(OpenFlags.TRUNC) || (rights & changes) !== 0,
-  });
+  };
+  const file = fs.open(node, access);
   try {
     if (wants(OpenFlags.TRUNC)) file.resize(0, now);
   } catch (error) {
@@ -240,6 +241,7 @@ function open(env: Environment, fd: number, follow: boolean, path: string, wante
     fs,
     node,
     file,
+    access,
     position: 0,
     rights: rights & FILE_RIGHTS,
     inheriting: 0,

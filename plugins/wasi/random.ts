@@ -8,6 +8,12 @@
 export interface RandomSource {
   /** Overwrites all bytes. */
   fill(bytes: Uint8Array): void;
+  /** Which source it is; a guest that goes on elsewhere goes on with the same. */
+  readonly kind: "seeded" | "real";
+  /** Numbers (u32) it needs to go on elsewhere. */
+  save(): readonly number[];
+  /** Goes on from there; false when the numbers are not those of such a source. */
+  restore(state: readonly number[]): boolean;
 }
 
 /**
@@ -15,6 +21,8 @@ export interface RandomSource {
  * SplitMix64. Fine for hash seeds and simulations, and no secret to anybody who sees some output.
  */
 export class SeededRandom implements RandomSource {
+  /** Which source it is. */
+  readonly kind = "seeded";
   /** The four words of the generator. */
   readonly state: Uint32Array = new Uint32Array(4);
   /** Bytes of the last number that nobody has got yet, lowest first. */
@@ -48,6 +56,23 @@ export class SeededRandom implements RandomSource {
     }
   }
 
+  /** The words of the generator, and what is left of the last number. */
+  save(): readonly number[] {
+    return [...this.state, this.#word >>> 0, this.#left];
+  }
+
+  /** Goes on from there. */
+  restore(state: readonly number[]): boolean {
+    const [left] = state.slice(5), words = state.slice(0, 4);
+    if (state.length !== 6 || left === undefined || left > 4 || words.every((word) => word === 0)) {
+      return false;
+    }
+    this.state.set(words);
+    this.#word = state[4]!;
+    this.#left = left;
+    return true;
+  }
+
   #next(): number {
     const s = this.state, s1 = s[1]!;
     const times5 = Math.imul(s1, 5);
@@ -68,10 +93,22 @@ const CHUNK = 65_536;
 
 /** Random bytes of the host's operating system. */
 export class RealRandom implements RandomSource {
+  /** Which source it is. */
+  readonly kind = "real";
+
   /** Overwrites all bytes. */
   fill(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += CHUNK) {
       crypto.getRandomValues(bytes.subarray(at, at + CHUNK) as Uint8Array<ArrayBuffer>);
     }
+  }
+  /** Nothing. */
+  save(): readonly number[] {
+    return [];
+  }
+
+  /** Nothing to do. */
+  restore(state: readonly number[]): boolean {
+    return state.length === 0;
   }
 }

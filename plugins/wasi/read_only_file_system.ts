@@ -5,7 +5,7 @@
  */
 
 import { Errno, fail } from "./errno.ts";
-import type { DirectoryEntry, FileStat, FileSystem, OpenFile } from "./file_system.ts";
+import type { DirectoryEntry, FileAccess, FileStat, FileSystem, OpenFile } from "./file_system.ts";
 
 function refuse(): never {
   return fail(Errno.ROFS);
@@ -18,6 +18,11 @@ export class ReadOnlyFileSystem<Node> implements FileSystem<Node> {
   /** Looks at another file system. */
   constructor(fs: FileSystem<Node>) {
     this.#fs = fs;
+  }
+
+  /** The file system behind the glass. */
+  get behind(): FileSystem<Node> {
+    return this.#fs;
   }
 
   /** The directory everything is in. */
@@ -66,7 +71,7 @@ export class ReadOnlyFileSystem<Node> implements FileSystem<Node> {
   }
 
   /** Opens a file for reading. */
-  open(node: Node, access: { readonly read: boolean; readonly write: boolean }): OpenFile {
+  open(node: Node, access: FileAccess): OpenFile {
     if (access.write) refuse();
     const file = this.#fs.open(node, access);
     return {

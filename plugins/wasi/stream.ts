@@ -59,6 +59,33 @@ export class Input {
     }
     return done;
   }
+
+  /** Bytes that have come and not been read; what a source has not given yet stays with it. */
+  save(): Uint8Array {
+    return this.#pending;
+  }
+
+  /**
+   * Goes on with bytes that had come.
+   *
+   * @param ended whether nothing comes behind them; otherwise the source is asked, or its text follows
+   */
+  restore(pending: Uint8Array, ended: boolean): void {
+    if (ended) {
+      this.#pending = pending;
+      this.#ended = true;
+    } else {
+      const rest = this.#pending, joined = new Uint8Array(pending.length + rest.length);
+      joined.set(pending);
+      joined.set(rest, pending.length);
+      this.#pending = joined;
+    }
+  }
+
+  /** Whether the source has said that nothing more comes. */
+  get drained(): boolean {
+    return this.#ended;
+  }
 }
 
 /** An output of a guest: given to a sink, or else kept up to a bound. */
@@ -80,6 +107,13 @@ export class Output {
     this.#total += bytes.length;
     if (this.#sink === undefined) return this.#keep(bytes);
     for (let at = 0; at < bytes.length; at += CHUNK) this.#sink(bytes.slice(at, at + CHUNK));
+  }
+
+  /** Goes on after `total` bytes, of which the first were kept; a sink is not given them again. */
+  restore(total: number, kept: Uint8Array): void {
+    this.#total = total;
+    this.#length = 0;
+    if (this.#sink === undefined) this.#keep(kept);
   }
 
   /** Bytes written so far, kept or not. */

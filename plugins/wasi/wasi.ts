@@ -5,13 +5,14 @@
  * @module
  */
 
-import type { Caller, SyscallDeclaration, SyscallPlugin } from "../../mod.ts";
+import type { Caller, PluginState, StoreView, SyscallDeclaration, SyscallPlugin } from "../../mod.ts";
 import { type Environment, hostFunction, type WasiCall } from "./environment.ts";
 import { FD_CALLS } from "./fd_calls.ts";
 import { checkOptions, environmentOf, type WasiOptions } from "./options.ts";
 import { PATH_CALLS } from "./path_calls.ts";
 import { POLL_CALLS } from "./poll_calls.ts";
 import { PROCESS_CALLS } from "./process_calls.ts";
+import { wasiState } from "./state.ts";
 import type { Output } from "./stream.ts";
 import { UNSTABLE_CALLS } from "./unstable_calls.ts";
 
@@ -69,7 +70,8 @@ export interface WasiFactory extends SyscallPlugin {
 function pluginOf(
   { module, calls, offset }: Release,
   { fuel = false, index = FIRST_INDEX }: WasiOptions,
-  environmentOf: (caller: Caller) => Environment,
+  environmentOf: (caller: StoreView) => Environment,
+  state: PluginState,
 ): SyscallPlugin {
   const functions = Object.entries(calls).map(
     ([name, call], position): [string, SyscallDeclaration<unknown>] => {
@@ -82,7 +84,7 @@ function pluginOf(
       return [name, fuel ? { ...declaration, fuel: call.fuel } : declaration];
     },
   );
-  return { module, functions: Object.fromEntries(functions) };
+  return { module, functions: Object.fromEntries(functions), state };
 }
 
 /** What the host sees of an environment. */
@@ -100,19 +102,23 @@ function resultOf(environment: Environment): WasiResult {
 function makeWasi(options: WasiOptions = {}): Wasi {
   checkOptions(options);
   const environment = environmentOf(options);
-  const unstable = pluginOf(UNSTABLE, options, () => environment);
-  const plugin = { ...pluginOf(PREVIEW1, options, () => environment), unstable };
+  // Both have the same object: it is one state, however many of them a linker has.
+  const state = wasiState(() => environment);
+  const unstable = pluginOf(UNSTABLE, options, () => environment, state);
+  const plugin = { ...pluginOf(PREVIEW1, options, () => environment, state), unstable };
   return Object.defineProperties(plugin, Object.getOwnPropertyDescriptors(resultOf(environment))) as Wasi;
 }
 
 /** Environments of guests that run without options, by the memory of their store. */
 const environments = new WeakMap<Caller["memory"], Environment>();
 
-function environmentOfStore({ memory }: Caller): Environment {
+function environmentOfStore({ memory }: StoreView): Environment {
   let environment = environments.get(memory);
   if (environment === undefined) environments.set(memory, environment = environmentOf({}));
   return environment;
 }
+
+const stateOfStores = wasiState(environmentOfStore);
 
 /**
  * Makes WASI for one guest: a plugin for `linker.use`, which also tells the exit code and holds the
@@ -127,7 +133,11 @@ function environmentOfStore({ memory }: Caller): Environment {
 export const wasi: WasiFactory = Object.defineProperties(makeWasi, {
   name: { value: PREVIEW1.module },
   module: { value: PREVIEW1.module, enumerable: true },
-  functions: { value: pluginOf(PREVIEW1, {}, environmentOfStore).functions, enumerable: true },
+  functions: {
+    value: pluginOf(PREVIEW1, {}, environmentOfStore, stateOfStores).functions,
+    enumerable: true,
+  },
+  state: { value: stateOfStores, enumerable: true },
   of: {
     value: ({ memory }: { readonly memory: Caller["memory"] }) => {
       const environment = environments.get(memory);
@@ -137,4 +147,4 @@ export const wasi: WasiFactory = Object.defineProperties(makeWasi, {
 }) as unknown as WasiFactory;
 
 /** The calls of `wasi_unstable` with every option at its default; shares each store's environment with {@link wasi}. */
-export const unstable: SyscallPlugin = pluginOf(UNSTABLE, {}, environmentOfStore);
+export const unstable: SyscallPlugin = pluginOf(UNSTABLE, {}, environmentOfStore, stateOfStores);

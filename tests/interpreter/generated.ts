@@ -5,19 +5,41 @@
  * @module
  */
 
-import { compile, ImportLinker, type Value } from "../../mod.ts";
+import { compile, ImportLinker, RwasmModule, type Value } from "../../mod.ts";
 import { verify } from "../../lib/isa/verify.ts";
-import type { Program } from "../../lib/interpreter/program.ts";
+import { Program } from "../../lib/interpreter/program.ts";
 import { planOf, typeOfFunction } from "../differential/plan.ts";
 import { Host, HostEnd } from "../differential/host.ts";
 import { type GeneratedModule, IMPORTED_GLOBAL } from "../generate/generate.ts";
-import { type TwinEnding, Twins } from "./twins.ts";
+import { type TwinEnding, type TwinOptions, Twins } from "./twins.ts";
 
-/** Runs a module's plan; how each call ended. */
-export function runGenerated(
-  generated: GeneratedModule,
-  fuel: bigint | "step" | undefined,
-): { endings: TwinEnding[]; program: Program } {
+/** What a run of a plan shows. */
+export interface GeneratedRun {
+  /** How the initialization and each call ended. */
+  readonly endings: readonly TwinEnding[];
+  /** The lowered code. */
+  readonly program: Program;
+}
+
+/** How a plan is run. */
+export interface GeneratedOptions {
+  /** Fuel: none, an amount, or "step" to stop at every charge. */
+  readonly fuel?: bigint | "step" | undefined;
+  /** Whether there are charges at all. */
+  readonly metered?: boolean;
+  /** Whether the code is lowered to the form that counts what it does not charge for. */
+  readonly counts?: boolean;
+  /** Whether the code is that of a file: nothing says that it does without charges on purpose. */
+  readonly decoded?: boolean;
+  /** Jumps and calls without a charge after which a run ends. */
+  readonly mostUncharged?: number | undefined;
+  /** What makes the loop function. */
+  readonly instantiate?: TwinOptions<Host>["instantiate"];
+}
+
+/** Runs a module's plan in both loops; throws where they differ. */
+export function runGenerated(generated: GeneratedModule, options: GeneratedOptions = {}): GeneratedRun {
+  const { fuel, metered = true, counts = false, decoded = false, mostUncharged, instantiate } = options;
   const { source, wasm } = generated, plan = planOf(generated);
   const linker = new ImportLinker<Host>();
   source.imports.forEach(({ module, name, type }, index) => {
@@ -35,11 +57,23 @@ export function runGenerated(
   const imported = source.globals.some((global) => global.imported !== undefined);
   const module = compile(wasm, {
     linker,
+    consumeFuel: metered,
     ...(imported ? { defaultImportedGlobalValue: IMPORTED_GLOBAL } : {}),
   });
-  const verified = verify(module, (index) => linker.bySyscall(index));
-  const twins = new Twins<Host>(verified, { linker, data: () => new Host(), fuel, mostStops: 3000 });
-  for (const { store } of twins.sides) store.data.memory = () => store.memory.view();
+  const code = decoded ? RwasmModule.decode(module.encode()) : module;
+  const verified = verify(code, (index) => linker.bySyscall(index));
+  const twins = new Twins<Host>(verified, {
+    linker,
+    data: () => new Host(),
+    fuel,
+    mostStops: 3000,
+    program: new Program(verified, counts),
+    ...(instantiate && { instantiate }),
+  });
+  for (const { machine, store } of twins.sides) {
+    store.data.memory = () => store.memory.view();
+    if (mostUncharged !== undefined) machine.mostUncharged = mostUncharged;
+  }
   const endings = [twins.run(0)];
   if (endings[0] !== "done") return { endings, program: twins.program };
   const { functionStarts } = module.info!;

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { TrapCode, trapName } from "../../lib/error.ts";
 import { slotsOfAll, type ValueType } from "../../lib/isa/module.ts";
 import { Op, POPS } from "../../lib/isa/opcode.ts";
@@ -36,6 +37,8 @@ export interface TwinOptions<T> {
   readonly mostStops?: number;
   /** Lowered code to share with other twins of the same module. */
   readonly program?: Program;
+  /** What makes the loop function of the fast one, instead of the ordinary loop. */
+  readonly instantiate?: Parameters<typeof FastMachine.attach>[2];
 }
 
 /** How a run of both ended: "done", "halted", a trap, "cut" after the most stops. */
@@ -76,7 +79,7 @@ export class Twins<T = undefined> {
       const machine = new Machine(verified.module, verified.limits, fuel);
       store.machine = machine;
       if (!fast) return { machine, fuel, store, next: () => run(machine) };
-      const loop = FastMachine.attach(machine, this.program);
+      const loop = FastMachine.attach(machine, this.program, options.instantiate);
       if (loop === undefined) throw new Error("the module does not fit the fast loop");
       return { machine, fuel, store, next: () => loop.run() };
     };
@@ -95,12 +98,7 @@ export class Twins<T = undefined> {
       if (stops === (this.#options.mostStops ?? 1e6)) return "cut";
       this.stops++;
       const [plain, fast] = this.sides;
-      let exit = plain.next();
-      while (exit === Exit.Uncharged && !(plain.fuel.bounded && this.#mustCharge)) {
-        plain.fuel.uncharged = 0;
-        exit = plain.next();
-      }
-      const other = fast.next();
+      const exit = this.#next(plain), other = this.#next(fast);
       if (exit !== other) this.#fail(`plain stops with ${Exit[exit]}, fast with ${Exit[other]}`);
       this.#compare(exit, stops % 64 === 0 || exit === Exit.Done || exit === Exit.Trap);
       if (exit === Exit.Done) return "done";
@@ -113,6 +111,16 @@ export class Twins<T = undefined> {
       if (endings[0] !== endings[1]) this.#fail(`plain ends as ${endings[0]}, fast as ${endings[1]}`);
       if (endings[0] !== undefined) return endings[0];
     }
+  }
+
+  /** Runs one side until it stops for a reason that both must share. */
+  #next({ fuel, next }: Side<T>): Exit {
+    let exit = next();
+    while (exit === Exit.Uncharged && !(fuel.bounded && this.#mustCharge)) {
+      fuel.uncharged = 0;
+      exit = next();
+    }
+    return exit;
   }
 
   /** Whether a run under a fuel limit must charge now and then: only what was compiled not to need not. */
@@ -206,13 +214,8 @@ function push(machine: Machine, types: readonly ValueType[], values: readonly Va
   return true;
 }
 
-/** Index of the first byte that differs, or −1; memories are whole pages. */
+/** Index of the first byte that differs, or −1. */
 function firstDifference(x: Uint8Array, y: Uint8Array): number {
-  const words = x.length >> 2;
-  const p = new Int32Array(x.buffer, x.byteOffset, words), q = new Int32Array(y.buffer, y.byteOffset, words);
-  for (let k = 0; k < words; k++) {
-    if (p[k] === q[k]) continue;
-    return x.findIndex((byte, at) => byte !== y[at]);
-  }
-  return -1;
+  // Natively: memories are compared often, and hardly ever differ.
+  return Buffer.compare(x, y) === 0 ? -1 : x.findIndex((byte, at) => byte !== y[at]);
 }

@@ -381,21 +381,21 @@ const CALL: {
     () => Promise.resolve(1n),
     "BadSignature",
     `signature mismatch: host function "kv"."get" of plugin "kv" returned a promise
-  hint: call caller.pause() and give the results to executor.resume() when they are there`,
+  hint: declare it with async: true, or call caller.pause() and resume() with the results`,
   ],
   "returns a promise that fails": [
     "get",
     () => Promise.reject(new Error("later")),
     "BadSignature",
     `signature mismatch: host function "kv"."get" of plugin "kv" returned a promise
-  hint: call caller.pause() and give the results to executor.resume() when they are there`,
+  hint: declare it with async: true, or call caller.pause() and resume() with the results`,
   ],
   "returns something like a promise": [
     "get",
     () => ({ then: () => {} }),
     "BadSignature",
     `signature mismatch: host function "kv"."get" of plugin "kv" returned a promise
-  hint: call caller.pause() and give the results to executor.resume() when they are there`,
+  hint: declare it with async: true, or call caller.pause() and resume() with the results`,
   ],
   "returns one value of two": [
     "pair",

@@ -10,7 +10,7 @@ import { LinkError, type RwasmError, UsageError, VerifyError } from "../../lib/e
 import { type ModuleInfo, RwasmModule, type ValueType } from "../../lib/isa/module.ts";
 import { ImportLinker } from "../../lib/plugin/linker.ts";
 import type { Value } from "../../lib/plugin/plugin.ts";
-import { RwasmExecutor } from "../../lib/vm/executor.ts";
+import { RwasmExecutor } from "../../lib/run/executor.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
 import { linkerOf, program, setUp, show, signature } from "./notation.ts";
 

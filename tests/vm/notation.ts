@@ -12,7 +12,8 @@ import { assemble } from "../../lib/isa/text.ts";
 import { type Limits, REFERENCE_LIMITS } from "../../lib/limits.ts";
 import { ImportLinker } from "../../lib/plugin/linker.ts";
 import type { Caller, SyscallFunction, Value } from "../../lib/plugin/plugin.ts";
-import { RwasmExecutor } from "../../lib/vm/executor.ts";
+import { RwasmExecutor } from "../../lib/run/executor.ts";
+import { runUnverified } from "../../lib/run/prepared.ts";
 import type { Outcome } from "../../lib/vm/outcome.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
 
@@ -98,7 +99,7 @@ export interface Setup extends Extra {
   readonly hosts?: readonly Host[];
 }
 
-/** A fresh store and executor for a program. */
+/** A fresh store and executor for a program, which may be unsound: the plain loop must be safe for any code. */
 export function setUp(
   code: string,
   setup: Setup = {},
@@ -108,7 +109,7 @@ export function setUp(
     limits: { ...REFERENCE_LIMITS, ...setup.limits },
     linker: linkerOf(setup.hosts ?? []),
   });
-  return { store, executor: new RwasmExecutor(store, program(code, setup)) };
+  return { store, executor: new RwasmExecutor(store, runUnverified(program(code, setup))) };
 }
 
 /** Runs a program once, with parameters and a function type such as "i32 -> i64"; the ending. */

@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { OP_NAMES, trapsOf } from "../../lib/isa/opcode.ts";
 import type { Value } from "../../lib/plugin/plugin.ts";
-import { RwasmExecutor } from "../../lib/vm/executor.ts";
+import { RwasmExecutor } from "../../lib/run/executor.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
 import {
   type Bits,

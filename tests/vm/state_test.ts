@@ -9,7 +9,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../lib/error.ts";
 import { REFERENCE_LIMITS } from "../../lib/limits.ts";
-import { RwasmExecutor } from "../../lib/vm/executor.ts";
+import { RwasmExecutor } from "../../lib/run/executor.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
 import { type Host, linkerOf, program, type Setup, setUp, show, signature } from "./notation.ts";
 

@@ -10,7 +10,8 @@ import { Trap, TRAP_NAMES } from "../../lib/error.ts";
 import { RwasmModule } from "../../lib/isa/module.ts";
 import { Op, OP_COUNT, OP_NAMES, POPS, PUSHES } from "../../lib/isa/opcode.ts";
 import { REFERENCE_LIMITS } from "../../lib/limits.ts";
-import { RwasmExecutor } from "../../lib/vm/executor.ts";
+import { RwasmExecutor } from "../../lib/run/executor.ts";
+import { runUnverified } from "../../lib/run/prepared.ts";
 import { FuelMeter } from "../../lib/vm/fuel.ts";
 import { Machine } from "../../lib/vm/machine.ts";
 import { Exit, run } from "../../lib/vm/step.ts";
@@ -120,7 +121,7 @@ Deno.test("an unknown opcode is IllegalOpcode, an unknown trap number too", () =
   for (
     const [opcodes, immediates] of [[[OP_COUNT], [0]], [[255], [0]], [[Op.Trap], [14]], [[Op.Trap], [-1]]]
   ) {
-    const outcome = new RwasmExecutor(new RwasmStore(), moduleOf(opcodes!, immediates!)).execute();
+    const outcome = new RwasmExecutor(new RwasmStore(), runUnverified(moduleOf(opcodes!, immediates!))).execute();
     assert(outcome.status === "trap");
     assertEquals(outcome.trap.code, "IllegalOpcode");
   }
@@ -130,7 +131,7 @@ Deno.test("a pc outside of the code is UnreachableCodeReached, wherever it comes
   const wild = [-1, 1, 2, 2 ** 31 - 1, -(2 ** 31), 1000];
   for (const op of [Op.Br, Op.CallInternal, Op.ReturnCallInternal]) {
     for (const immediate of wild) {
-      const outcome = new RwasmExecutor(new RwasmStore(), moduleOf([op], [immediate])).execute();
+      const outcome = new RwasmExecutor(new RwasmStore(), runUnverified(moduleOf([op], [immediate]))).execute();
       assert(outcome.status === "trap", `${OP_NAMES[op]} ${immediate}`);
       assertEquals(outcome.trap.code, "UnreachableCodeReached");
       assertMatch(outcome.trap.message, /pc \d+ is outside of the code, which has 1 instructions/);
@@ -163,7 +164,7 @@ Deno.test("random code ends in an outcome and within its limits, whatever it is"
       limits: { ...REFERENCE_LIMITS, memoryPages: 4 },
       fuelLimit: 1000n,
     });
-    const executor = new RwasmExecutor(store, moduleOf(opcodes, cells));
+    const executor = new RwasmExecutor(store, runUnverified(moduleOf(opcodes, cells)));
     const outcome = executor.execute([1, 2, 3], { params: ["i32", "i32", "i32"], results: ["i32"] });
     const ending = outcome.status === "trap" ? outcome.trap.code : outcome.status;
     endings.set(ending, (endings.get(ending) ?? 0) + 1);

@@ -6,10 +6,11 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
-import { PluginError, RwasmError, Trap, UsageError } from "../../lib/error.ts";
+import { PluginError, RwasmError, Trap, UsageError, VerifyError } from "../../lib/error.ts";
 import { ImportLinker } from "../../lib/plugin/linker.ts";
 import type { Caller, SyscallFunction, Value } from "../../lib/plugin/plugin.ts";
-import { RwasmExecutor } from "../../lib/vm/executor.ts";
+import { RwasmExecutor } from "../../lib/run/executor.ts";
+import { runUnverified } from "../../lib/run/prepared.ts";
 import type { Outcome } from "../../lib/vm/outcome.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
 import { explained, program, setUp, show, signature } from "./notation.ts";
@@ -422,8 +423,15 @@ Deno.test("store.memory refuses what is no range and no bytes", () => {
   for (const use of wrong) assertThrows(use, UsageError, "guest memory");
 });
 
+Deno.test("without a linker code with syscalls is refused", () => {
+  const error = assertThrows(() => new RwasmExecutor(new RwasmStore(), program("Call 7, Return")), VerifyError);
+  assertEquals([error.code, error.pc], ["UnknownSyscall", 0]);
+  assertMatch(error.message, /calls a host function that the linker does not have/);
+});
+
 Deno.test("without a linker every syscall traps", () => {
-  const outcome = new RwasmExecutor(new RwasmStore(), program("Call 7, Return")).execute();
+  const unproven = runUnverified(program("Call 7, Return"));
+  const outcome = new RwasmExecutor(new RwasmStore(), unproven).execute();
   assertEquals(show(outcome), "trap UnknownExternalFunction");
   assertMatch(explained(outcome), /the linker of the store has no syscall 7/);
 });

@@ -9,7 +9,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type ModuleInfo, RwasmModule } from "../../lib/isa/module.ts";
 import type { Trap } from "../../lib/error.ts";
 import { ImportLinker } from "../../lib/plugin/linker.ts";
-import { RwasmExecutor } from "../../lib/vm/executor.ts";
+import { RwasmExecutor } from "../../lib/run/executor.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
 import { program, type Setup, setUp, show, signature } from "./notation.ts";
 

@@ -1,0 +1,208 @@
+/**
+ * Puts translated functions into WebAssembly modules: sections around bodies, the imports that all of
+ * them share, trampolines to functions of other modules, and the stubs by which the host enters. It
+ * also tells where in the bytes each body is, because that is how stack traces name an instruction.
+ *
+ * @module
+ */
+
+import { CodeWriter } from "../wasm/encode.ts";
+import { LOAD_OPCODES, STORE_OPCODES, type Translated } from "./function.ts";
+import { Global, Import, IMPORTS, STATE } from "./layout.ts";
+import type { Shape } from "./signatures.ts";
+import { I32, I64, TYPE_BYTES } from "./slots.ts";
+
+/** Module name of all imports. */
+export const IMPORT_MODULE = "m";
+
+/** A module that is being put together. */
+export class Assembly {
+  readonly #types: string[] = [];
+  readonly #typeBytes: number[][] = [];
+  readonly #functions: {
+    readonly type: number;
+    readonly locals: readonly number[];
+    readonly body: Uint8Array;
+  }[] = [];
+  readonly #exports: { readonly name: string; readonly index: number }[] = [];
+  /** Table positions and function indices. */
+  readonly #elements: [at: number, index: number][] = [];
+
+  /** A module without functions. */
+  constructor() {
+    const word = TYPE_BYTES[I32];
+    this.#type([word, word, word, word], [word]); // unwind: function, site, height, fuel
+    this.#type([word, word, word], [word]); // step: pc, height, fuel
+    this.#type([word], []); // link: function
+    this.#type([], []); // the tag
+  }
+
+  #type(params: readonly number[], results: readonly number[]): number {
+    const key = `${params}:${results}`, known = this.#types.indexOf(key);
+    if (known >= 0) return known;
+    this.#types.push(key);
+    this.#typeBytes.push([0x60, params.length, ...params, results.length, ...results]);
+    return this.#types.length - 1;
+  }
+
+  /** Type index of compiled functions of a shape. */
+  typeOf({ params, results, resultSlots }: Shape): number {
+    const bytes = (types: readonly number[]) => types.map((type) => TYPE_BYTES[type]);
+    const fuel = resultSlots < 0 ? [] : [TYPE_BYTES[I32]];
+    return this.#type([...bytes(params), TYPE_BYTES[I64], TYPE_BYTES[I32]], [...bytes(results), ...fuel]);
+  }
+
+  /** Type index of a function that resumes one of a shape: target, place, fuel. */
+  resumeTypeOf({ results, resultSlots }: Shape): number {
+    const fuel = resultSlots < 0 ? [] : [TYPE_BYTES[I32]];
+    return this.#type(
+      [TYPE_BYTES[I32], TYPE_BYTES[I64], TYPE_BYTES[I32]],
+      [...results.map((type) => TYPE_BYTES[type]), ...fuel],
+    );
+  }
+
+  /** Adds a function; its index. */
+  add(type: number, locals: readonly number[], body: Uint8Array): number {
+    this.#functions.push({ type, locals, body });
+    return IMPORTS + this.#functions.length - 1;
+  }
+
+  /** Puts a function into the table when the module is instantiated. */
+  place(at: number, index: number): void {
+    this.#elements.push([at, index]);
+  }
+
+  /** Adds a function that goes to one of another module, which is linked when it is not there yet. */
+  addTrampoline(number: number, shape: Shape): number {
+    const code = new CodeWriter(), type = this.typeOf(shape);
+    code.u8(0x41).s32(number + 1).op(0x25, 0x00, 0xd1, 0x04, 0x40); // table.get, ref.is_null, if
+    code.u8(0x41).s32(number).u8(0x10).u32(Import.link).u8(0x0b);
+    for (let k = 0; k < shape.params.length + 2; k++) code.u8(0x20).u32(k);
+    code.u8(0x41).s32(number + 1).u8(0x13).u32(type).u8(0x00).u8(0x0b); // return_call_indirect
+    return this.add(type, [], code.finish());
+  }
+
+  /**
+   * Adds and exports "enter": (position in the table, height, depth, fuel) → fuel. It takes the
+   * parameters from the value stack and puts the results there; both words of the place are biased.
+   */
+  addEntry(shape: Shape): void {
+    this.#addStub("enter", shape, (code, place) => {
+      let slot = 0;
+      for (const type of shape.params) {
+        code.u8(0x20).u32(4).u8(LOAD_OPCODES[type]).memory(4 * slot, STATE);
+        slot += width(type);
+      }
+      place();
+      code.op(0x20, 0, 0x11).u32(this.typeOf(shape)).u8(0x00);
+    });
+  }
+
+  /** Adds and exports "resume": (target, height, depth, fuel) → fuel, for a function that resumes. */
+  addResume(index: number, shape: Shape): void {
+    this.#addStub("resume", shape, (code, place) => {
+      code.op(0x20, 0);
+      place();
+      code.u8(0x10).u32(index);
+    });
+  }
+
+  #addStub(name: string, shape: Shape, call: (code: CodeWriter, place: () => void) => void): void {
+    const word = TYPE_BYTES[I32], code = new CodeWriter();
+    // Locals: address of the lowest slot, then the results.
+    code.op(0x20, 1, 0x41, 2, 0x74, 0x23).u32(Global.base).op(0x6a, 0x41).s32(4 * shape.paramSlots).op(
+      0x6b,
+      0x21,
+      4,
+    );
+    call(code, () => code.op(0x20, 2, 0xad, 0x42, 32, 0x86, 0x20, 1, 0xad, 0x84, 0x20, 3));
+    if (shape.resultSlots < 0) code.u8(0x00);
+    else {
+      code.op(0x21, 3);
+      for (let k = shape.results.length - 1; k >= 0; k--) code.u8(0x21).u32(5 + k);
+      let slot = 0;
+      shape.results.forEach((type, k) => {
+        code.op(0x20, 4).u8(0x20).u32(5 + k).u8(STORE_OPCODES[type]).memory(4 * slot, STATE);
+        slot += width(type);
+      });
+      code.op(0x20, 3);
+    }
+    code.u8(0x0b);
+    const locals = [word, ...shape.results.map((type) => TYPE_BYTES[type])];
+    const index = this.add(this.#type([word, word, word, word], [word]), locals, code.finish());
+    this.#exports.push({ name, index });
+  }
+
+  /** The bytes, and the position in them of the body of each function added. */
+  finish(name: string): { readonly bytes: Uint8Array<ArrayBuffer>; readonly positions: Int32Array } {
+    const out = new CodeWriter().op(0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00);
+    const section = (id: number, count: number, write: (to: CodeWriter) => void) => {
+      if (count === 0) return;
+      const payload = new CodeWriter().u32(count);
+      write(payload);
+      out.u8(id).u32(payload.length).block(payload.finish());
+    };
+    const functions = this.#functions;
+    section(1, this.#typeBytes.length, (to) => {
+      for (const bytes of this.#typeBytes) to.op(...bytes);
+    });
+    section(2, 10, (to) => {
+      const from = (field: string) => to.name(IMPORT_MODULE).name(field);
+      for (const memory of ["guest", "state"]) from(memory).op(0x02, 0x00, 0x00);
+      from("functions").op(0x01, 0x70, 0x00, 0x00);
+      from("tag").op(0x04, 0x00, 0x03);
+      from("fuel").op(0x03, TYPE_BYTES[I32], 0x01);
+      from("host").op(0x03, TYPE_BYTES[I32], 0x01);
+      from("base").op(0x03, TYPE_BYTES[I32], 0x00);
+      from("unwind").op(0x00, 0x00);
+      from("step").op(0x00, 0x01);
+      from("link").op(0x00, 0x02);
+    });
+    section(3, functions.length, (to) => {
+      for (const { type } of functions) to.u32(type);
+    });
+    section(7, this.#exports.length, (to) => {
+      for (const { name, index } of this.#exports) to.name(name).u8(0x00).u32(index);
+    });
+    section(9, this.#elements.length, (to) => {
+      for (const [at, index] of this.#elements) {
+        to.op(0x00, 0x41).s32(at).op(0x0b, 0x01).u32(index);
+      }
+    });
+    const positions = new Int32Array(functions.length);
+    const codes = new CodeWriter().u32(functions.length);
+    functions.forEach(({ locals, body }, k) => {
+      const head = new CodeWriter();
+      let groups = 0;
+      for (let n = 0; n < locals.length; n++) if (n === 0 || locals[n] !== locals[n - 1]) groups++;
+      head.u32(groups);
+      for (let n = 0; n < locals.length;) {
+        let end = n;
+        while (end < locals.length && locals[end] === locals[n]) end++;
+        head.u32(end - n).u8(locals[n]);
+        n = end;
+      }
+      codes.u32(head.length + body.length).block(head.finish());
+      positions[k] = codes.length;
+      codes.block(body);
+    });
+    out.u8(10).u32(codes.length);
+    for (let k = 0; k < positions.length; k++) positions[k] += out.length;
+    out.block(codes.finish());
+    const title = new CodeWriter().name("name");
+    const text = new CodeWriter().name(name);
+    title.u8(0x00).u32(text.length).block(text.finish());
+    out.u8(0x00).u32(title.length).block(title.finish());
+    return { bytes: out.finish(), positions };
+  }
+}
+
+function width(type: number): number {
+  return TYPE_BYTES[type] === 0x7e || TYPE_BYTES[type] === 0x7c ? 2 : 1;
+}
+
+/** A function with its place in a module. */
+export interface Placed extends Translated {
+  /** Byte of the module at which its body begins. */
+  readonly position: number;
+}

@@ -1,0 +1,238 @@
+/**
+ * The compiled code of one module, shared by all machines that run it: functions are translated in
+ * batches, a function that is needed together with what it calls, and each batch is one WebAssembly
+ * module. What a stack trace says is looked up here. It holds no state of a run.
+ *
+ * @module
+ */
+
+import { Op } from "../isa/opcode.ts";
+import { UNREACHED } from "../isa/heights.ts";
+import type { Program } from "../interpreter/program.ts";
+import { Assembly, type Placed } from "./assemble.ts";
+import { IMPORTS } from "./layout.ts";
+import { Mode, type Translated, Translator } from "./function.ts";
+import { type Shape, Signatures } from "./signatures.ts";
+import { globalsAt } from "./state.ts";
+
+/** Taken now: a program may put something else into the place of the global later. */
+const HostModule = WebAssembly.Module;
+
+/** Instructions after which a batch takes no further functions. */
+const BATCH_INSTRUCTIONS = 60_000;
+
+/** What begins the names of emitted modules; a number follows. */
+const NAME = "rwasm-native-";
+
+/** Emitted modules of this process so far: their names are not used again. */
+let named = 0;
+
+/** Functions in one WebAssembly module. */
+export interface Batch {
+  /** The module. */
+  readonly module: WebAssembly.Module;
+  /** Numbers of its functions. */
+  readonly numbers: readonly number[];
+}
+
+/** A function that is resumed. */
+export interface Resumable {
+  /** A module with the export "resume". */
+  readonly module: WebAssembly.Module;
+  /** By pc: the target, for places where a frame can go on. */
+  readonly targets: ReadonlyMap<number, number>;
+}
+
+/** Where an emitted module has its functions. */
+interface Located {
+  /** The functions in the order of the bytes. */
+  readonly functions: readonly Placed[];
+}
+
+/** The compiled code of a module. */
+export class NativeCode {
+  /** The lowered module it belongs to, with what verification knows. */
+  readonly program: Program;
+  /** Types of the functions. */
+  readonly signatures: Signatures;
+  /** By function: what was translated of it. */
+  readonly functions: (Translated | undefined)[];
+  /** By function: the same for resuming it. */
+  readonly resumed = new Map<number, Translated>();
+  /** By function: slots above its entry that must be addressable. */
+  readonly needed: Int32Array;
+  /** Bytes of WebAssembly emitted so far. */
+  emittedBytes = 0;
+  /** Instructions translated so far. */
+  translatedInstructions = 0;
+
+  readonly #translator: Translator;
+  readonly #batches: (Batch | undefined)[];
+  readonly #entries = new Map<Shape, WebAssembly.Module>();
+  readonly #resumables = new Map<number, Resumable | undefined>();
+  readonly #located = new Map<number, Located>();
+
+  /** Nothing is compiled yet. */
+  private constructor(program: Program) {
+    const { verified } = program, { functionCount } = verified;
+    this.program = program;
+    this.signatures = new Signatures(verified);
+    this.functions = new Array(functionCount).fill(undefined);
+    this.#batches = new Array(functionCount).fill(undefined);
+    this.needed = verified.maxHeights.slice();
+    const globals = { address: globalsAt(verified), words: program.globalWords };
+    this.#translator = new Translator(verified, this.signatures, program.hidden, globals, !program.ticks);
+  }
+
+  /** The compiled code of a lowered module, the same for all machines that run it. */
+  static of(program: Program): NativeCode {
+    let code = codes.get(program);
+    if (code === undefined) codes.set(program, code = new NativeCode(program));
+    return code;
+  }
+
+  /** Whether a module can be compiled: every push is reserved, and its loops can be stopped. */
+  static suits(program: Program): boolean {
+    const { verified, ticks } = program;
+    if (!program.fits || verified.module.length > MOST_INSTRUCTIONS) return false;
+    for (const excess of verified.excessSlots) if (excess !== 0) return false;
+    return ticks || program.metered;
+  }
+
+  /** The batch with a function. */
+  batchOf(number: number): Batch {
+    return this.#batches[number] ?? this.#compile(number);
+  }
+
+  /** A module with the export "enter" for functions of a shape. */
+  entryOf(shape: Shape): WebAssembly.Module {
+    let module = this.#entries.get(shape);
+    if (module === undefined) {
+      const assembly = new Assembly();
+      assembly.addEntry(shape);
+      this.#entries.set(shape, module = new HostModule(assembly.finish(`${NAME}entry`).bytes));
+    }
+    return module;
+  }
+
+  /** A function as one that goes on in the middle; undefined when it has no place for that. */
+  resumableOf(number: number): Resumable | undefined {
+    if (this.#resumables.has(number)) return this.#resumables.get(number);
+    const resumable = this.#compileResumable(number);
+    this.#resumables.set(number, resumable);
+    return resumable;
+  }
+
+  /** Name, or part of a name, of a script in a stack trace, and a position in it: function and pc. */
+  locate(script: string, position: number): { readonly number: number; readonly pc: number } | undefined {
+    const at = script.indexOf(NAME);
+    if (at < 0) return undefined;
+    const located = this.#located.get(parseInt(script.slice(at + NAME.length), 10));
+    if (located === undefined) return undefined;
+    const { functions } = located;
+    let low = 0, high = functions.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (functions[middle].position <= position) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) return undefined;
+    const { number, marks, position: start } = functions[low - 1], offset = position - start;
+    low = 0;
+    high = marks.length >> 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (marks[2 * middle] < offset) low = middle + 1;
+      else high = middle;
+    }
+    return marks[2 * low] === offset ? { number, pc: marks[2 * low + 1] } : undefined;
+  }
+
+  #finish(assembly: Assembly, translated: readonly Translated[]): WebAssembly.Module {
+    const name = ++named, { bytes, positions } = assembly.finish(`${NAME}${name}`);
+    this.emittedBytes += bytes.length;
+    this.#located.set(name, { functions: translated.map((one, k) => ({ ...one, position: positions[k] })) });
+    return new HostModule(bytes);
+  }
+
+  #compile(root: number): Batch {
+    const numbers = this.#gather(root), assembly = new Assembly(), { signatures } = this;
+    const indices = new Map(numbers.map((number, k) => [number, IMPORTS + k]));
+    const others: number[] = [];
+    const surroundings = {
+      indexOf: (number: number) => {
+        let index = indices.get(number);
+        if (index === undefined) {
+          indices.set(number, index = IMPORTS + numbers.length + others.length);
+          others.push(number);
+        }
+        return index;
+      },
+      typeOf: (shape: Shape) => assembly.typeOf(shape),
+    };
+    const translated = numbers.map((number) => {
+      const one = this.#translator.translate(number, Mode.Call, surroundings)!;
+      this.functions[number] = one;
+      this.needed[number] = Math.max(this.needed[number], this.#translator.flow.reserved);
+      return one;
+    });
+    for (const { number, locals, body } of translated) {
+      assembly.place(number + 1, assembly.add(assembly.typeOf(signatures.of(number)), locals, body));
+    }
+    for (const number of others) assembly.addTrampoline(number, signatures.of(number));
+    const batch = { module: this.#finish(assembly, translated), numbers };
+    for (const number of numbers) this.#batches[number] = batch;
+    return batch;
+  }
+
+  /** A function and what it calls directly or not, nearest first, up to the size of a batch. */
+  #gather(root: number): number[] {
+    const { verified, hidden } = this.program,
+      { starts, heights, module: { opcodes, immediates } } = verified;
+    const numbers = [root], known = new Set(numbers);
+    let instructions = 0;
+    for (let k = 0; k < numbers.length; k++) {
+      const number = numbers[k];
+      instructions += starts[number + 1] - starts[number];
+      this.translatedInstructions += starts[number + 1] - starts[number];
+      if (instructions > BATCH_INSTRUCTIONS) {
+        // What waits is compiled when it is called.
+        for (const left of numbers.splice(k + 1)) known.delete(left);
+        break;
+      }
+      for (let pc = starts[number]; pc < starts[number + 1]; pc++) {
+        const op = opcodes[pc];
+        if (op !== Op.CallInternal && op !== Op.ReturnCallInternal || heights[pc] === UNREACHED) continue;
+        const callee = verified.functionAt(immediates[pc]);
+        if (known.has(callee) || this.#batches[callee] !== undefined || hidden[callee] >= 0) continue;
+        known.add(callee);
+        numbers.push(callee);
+      }
+    }
+    return numbers;
+  }
+
+  #compileResumable(number: number): Resumable | undefined {
+    const assembly = new Assembly(), others: number[] = [], shape = this.signatures.of(number);
+    const one = this.#translator.translate(number, Mode.Resume, {
+      indexOf: (callee) => {
+        let position = others.indexOf(callee);
+        if (position < 0) position = others.push(callee) - 1;
+        return IMPORTS + 1 + position;
+      },
+      typeOf: (shape) => assembly.typeOf(shape),
+    });
+    const targets = one === undefined ? undefined : this.#translator.targets();
+    if (one === undefined || targets === undefined || targets.size === 0) return undefined;
+    const index = assembly.add(assembly.resumeTypeOf(shape), one.locals, one.body);
+    for (const callee of others) assembly.addTrampoline(callee, this.signatures.of(callee));
+    assembly.addResume(index, shape);
+    this.resumed.set(number, one);
+    return { module: this.#finish(assembly, [one]), targets };
+  }
+}
+
+/** Instructions above which a module stays in the interpreter. */
+const MOST_INSTRUCTIONS = 2 ** 26;
+
+const codes = new WeakMap<Program, NativeCode>();

@@ -1,0 +1,491 @@
+/**
+ * Runs a machine in compiled code, with the contract of the plain loop: from `machine.pc` until
+ * something outside must decide, the state exact when it returns. Compiled code is entered at the
+ * beginning of functions and, for frames that were interrupted, where ways join; the few instructions
+ * in between, and whatever compiled code does not know, the plain loop does.
+ *
+ * @module
+ */
+
+import { TrapCode } from "../error.ts";
+import { UNREACHED } from "../isa/heights.ts";
+import { Op } from "../isa/opcode.ts";
+import { CALL_MARGIN } from "../interpreter/layout.ts";
+import type { Program } from "../interpreter/program.ts";
+import type { Loop } from "../vm/loop.ts";
+import type { Machine } from "../vm/machine.ts";
+import { Exit, run } from "../vm/step.ts";
+import { IMPORT_MODULE } from "./assemble.ts";
+import { type Batch, NativeCode } from "./code.ts";
+import { DEPTH_MARGIN, LEAF_SLOTS, MOST_FRAMES, Reason, REASON_BITS, TARGETS } from "./layout.ts";
+import type { Shape } from "./signatures.ts";
+import { NativeState } from "./state.ts";
+import { type Position, wasmFrames, withWholeTraces } from "./stack_trace.ts";
+
+/** Taken now: a program may put something else into the place of the globals later. */
+const { Instance, Memory, Table, Global, Tag, Exception, RuntimeError } = WebAssembly as unknown as Host;
+
+/** The parts of the host's interface that the standard types of TypeScript do not all have. */
+interface Host {
+  readonly Instance: typeof WebAssembly.Instance;
+  readonly Memory: typeof WebAssembly.Memory;
+  readonly Table: typeof WebAssembly.Table;
+  readonly Global: typeof WebAssembly.Global;
+  readonly RuntimeError: typeof WebAssembly.RuntimeError;
+  readonly Tag: new (type: { readonly parameters: readonly string[] }) => object;
+  readonly Exception: new (tag: object, payload: readonly unknown[]) => { is(tag: object): boolean };
+}
+
+/** What is thrown to leave compiled code. */
+const TAG = new Tag({ parameters: [] });
+
+/** Jumps without fuel that compiled code makes before it comes out. */
+const TICKS = 2_000_000;
+
+/** What stands for the guest memory while there is none. */
+let noMemory: WebAssembly.Memory | undefined;
+
+/** Enters or resumes compiled code: what, height, depth, fuel; the fuel that is left. */
+type Enter = (what: number, height: number, depth: number, fuel: number) => number;
+
+/**
+ * Performs the syscall the machine stands at and says whether it can go on. The state is exact but for
+ * the frames below the one that calls.
+ */
+export type OnSyscall = () => boolean;
+
+/** What a machine in compiled code can be given. */
+export interface NativeOptions {
+  /** Performs syscalls without leaving compiled code; absent, each of them is an exit. */
+  readonly onSyscall?: OnSyscall | undefined;
+}
+
+/** A machine with compiled code. */
+export class NativeMachine implements Loop {
+  readonly #machine: Machine;
+  readonly #program: Program;
+  readonly #code: NativeCode;
+  readonly #state: NativeState;
+  readonly #onSyscall: OnSyscall | undefined;
+  /** Biases of the words of a place. */
+  readonly #heightBias: number;
+  #depthBias = 0;
+
+  // What is linked to the present guest memory.
+  #guest: WebAssembly.Memory | undefined;
+  #imports: WebAssembly.Imports = {};
+  #functions: WebAssembly.Table | undefined;
+  #linked = new Set<Batch>();
+  #enters = new Map<Shape, Enter>();
+  #resumes = new Map<number, Enter | undefined>();
+  readonly #fuel = new Global({ value: "i32", mutable: true }, 0);
+  readonly #host = new Global({ value: "i32", mutable: true }, 0);
+
+  // What a run of compiled code says about how it ended.
+  /** Fuel of the slice that compiled code does not have. */
+  #kept = 0;
+  /** Return addresses of the frames that were left, innermost first. */
+  readonly #frames: number[] = [];
+  #stopped = false;
+  #exit: Exit | undefined;
+  #reason: number = Reason.Leave;
+  #capacity = 0;
+
+  // Where the machine was left, which needs no proof.
+  #stack: Int32Array | undefined;
+  #depth = -1;
+  #pc = -1;
+  #sp = -1;
+
+  private constructor(machine: Machine, program: Program, state: NativeState, options: NativeOptions) {
+    this.#machine = machine;
+    this.#program = program;
+    this.#code = NativeCode.of(program);
+    this.#state = state;
+    this.#onSyscall = options.onSyscall;
+    this.#heightBias = 0x7fff_ffff - machine.window;
+  }
+
+  /**
+   * Moves a machine into a state memory, from where all loops can run it; undefined when its code
+   * cannot be compiled, when it does not fit, or when the host has no room, and it stays as it is.
+   */
+  static attach(machine: Machine, program: Program, options: NativeOptions = {}): NativeMachine | undefined {
+    if (!NativeCode.suits(program)) return undefined;
+    const state = NativeState.make(machine, program);
+    return state && new NativeMachine(machine, program, state, options);
+  }
+
+  /** Runs from `machine.pc` until an Exit, which is never `Left`. */
+  run(): Exit {
+    const machine = this.#machine, { verified } = this.#program, { starts, module } = verified;
+    if (this.#mustCount) return run(machine);
+    if (!this.#isKnown() && !this.#isProven()) return this.#runWild();
+    this.#refresh();
+    // After compiled code has left, one instruction at least is for the plain loop.
+    let stay = false;
+    for (;;) {
+      const { pc } = machine;
+      if (pc >>> 0 >= module.length || verified.heights[pc] === UNREACHED) return this.#runWild();
+      const number = verified.functionAt(pc);
+      if (!stay) {
+        let entered: Exit | undefined | null = null;
+        if (pc === starts[number]) entered = this.#enter(number);
+        else entered = this.#resume(number, pc);
+        if (entered !== null) {
+          if (entered !== undefined) return this.#leave(entered);
+          stay = this.#reason === Reason.Leave;
+          continue;
+        }
+      }
+      stay = false;
+      const exit = this.#step(number);
+      if (exit !== undefined) return this.#leave(exit);
+    }
+  }
+
+  /** Whether only the plain loop sees that a run under a fuel limit charges nothing. */
+  get #mustCount(): boolean {
+    const { fuel, module } = this.#machine;
+    return fuel.bounded && module.info?.metered !== false && !this.#program.metered;
+  }
+
+  // ── the plain loop ──────────────────────────────────────────────────────────────────────────
+
+  /** The plain loop up to the next place where compiled code may go on; undefined when nothing outside must decide. */
+  #step(number: number): Exit | undefined {
+    const machine = this.#machine, { verified } = this.#program, { starts, module } = verified;
+    const { pc } = machine, end = starts[number + 1], op = module.opcodes[pc];
+    if (pc === starts[number]) {
+      // Alone: in a longer stretch a recursion would not come out.
+      const exit = run(machine, pc, 1);
+      return exit === Exit.Left ? undefined : exit;
+    }
+    if (op === Op.CallIndirect || op === Op.ReturnCallIndirect) {
+      const exit = run(machine, pc, 1);
+      if (exit !== Exit.Left) return exit;
+      return verified.isCallable(machine.pc) ? undefined : this.#runWild();
+    }
+    if (op === Op.ConsumeFuel || op === Op.ConsumeFuelStack) {
+      const exit = run(machine, pc, 1);
+      return exit === Exit.Left ? undefined : exit;
+    }
+    // Up to the next instruction that could be a target or must be looked at.
+    let next = pc + 1;
+    while (next < end && !verified.isTarget(next) && !isIndirect(module.opcodes[next])) next++;
+    const exit = run(machine, pc, next - pc);
+    if (exit !== Exit.Left) return exit;
+    this.#refresh();
+    return undefined;
+  }
+
+  /** Code that went where no function begins: the plain loop knows everything. */
+  #runWild(): Exit {
+    this.#stack = undefined;
+    return run(this.#machine);
+  }
+
+  /** Notes where the machine is left. */
+  #leave(exit: Exit): Exit {
+    const machine = this.#machine;
+    this.#stack = machine.stack;
+    this.#depth = machine.depth;
+    this.#pc = machine.pc;
+    this.#sp = machine.sp;
+    return exit;
+  }
+
+  /** Whether the machine stands where it was left, or behind the charge or call it was left at. */
+  #isKnown(): boolean {
+    const { stack, depth, pc, signaturePending } = this.#machine;
+    return stack === this.#stack && depth === this.#depth && !signaturePending &&
+      (pc === this.#pc || pc === this.#pc + 1) && this.#heightFits();
+  }
+
+  #heightFits(): boolean {
+    const { pc, sp } = this.#machine, { heights, module } = this.#program.verified;
+    return pc >>> 0 < module.length && heights[pc] !== UNREACHED && heights[this.#pc] !== UNREACHED &&
+      sp - heights[pc] === this.#sp - heights[this.#pc];
+  }
+
+  /** Whether every frame is one that a call of a function made. */
+  #isProven(): boolean {
+    const machine = this.#machine, { verified } = this.#program;
+    const { opcodes, length } = machine.module;
+    let { pc, sp, depth } = machine;
+    if (machine.signaturePending && opcodes[pc] !== Op.SignatureCheck) return false;
+    while (pc >>> 0 < length && verified.heights[pc] !== UNREACHED) {
+      const number = verified.functionAt(pc), entry = sp - verified.heights[pc];
+      if (entry < verified.paramSlots[number]) return false;
+      const results = verified.resultSlots[number];
+      if (depth === 0 || results < 0) return true;
+      sp += results - verified.paramSlots[number] - verified.heights[pc];
+      pc = machine.calls[--depth];
+      if (pc < 1) return false;
+    }
+    return false;
+  }
+
+  // ── into compiled code and out of it ────────────────────────────────────────────────────────
+
+  /** Enters the function that begins at the pc: an exit, undefined to go on, null when it cannot be entered. */
+  #enter(number: number): Exit | undefined | null {
+    const machine = this.#machine, { opcodes, immediates } = machine.module;
+    const shape = this.#code.signatures.of(number);
+    if (machine.sp < shape.paramSlots) return null;
+    if (machine.signaturePending) {
+      if (opcodes[machine.pc] !== Op.SignatureCheck || immediates[machine.pc] !== machine.signature) {
+        return null;
+      }
+      machine.signaturePending = false;
+    }
+    if (!this.#hasRoom(number, machine.sp)) return null;
+    this.#link(number);
+    let enter = this.#enters.get(shape);
+    if (enter === undefined) {
+      const instance = new Instance(this.#code.entryOf(shape), this.#imports);
+      this.#enters.set(shape, enter = instance.exports.enter as Enter);
+    }
+    return this.#call(enter, number + 1, machine.sp, shape);
+  }
+
+  /** Goes on in the middle of a function, as `#enter`. */
+  #resume(number: number, pc: number): Exit | undefined | null {
+    const machine = this.#machine, { verified } = this.#program;
+    if (!verified.isTarget(pc) || machine.signaturePending) return null;
+    const target = this.#code.resumableOf(number)?.targets.get(pc);
+    if (target === undefined) return null;
+    const shape = this.#code.signatures.of(number), height = machine.sp - verified.heights[pc];
+    if (height < shape.paramSlots || !this.#hasRoom(number, height)) return null;
+    let resume = this.#resumes.get(number);
+    if (resume === undefined) {
+      const instance = new Instance(this.#code.resumableOf(number)!.module, this.#imports);
+      this.#resumes.set(number, resume = instance.exports.resume as Enter);
+    }
+    return this.#call(resume, target, height, shape);
+  }
+
+  /** Whether a frame is far enough from all limits, with what it may call without looking at them. */
+  #hasRoom(number: number, height: number): boolean {
+    const machine = this.#machine;
+    return height + this.#code.needed[number] + LEAF_SLOTS + CALL_MARGIN <= machine.window &&
+      machine.depth + DEPTH_MARGIN <= machine.limits.callDepth;
+  }
+
+  #call(enter: Enter, what: number, height: number, shape: Shape): Exit | undefined {
+    const machine = this.#machine, { fuel } = machine, { ticks } = this.#program;
+    const { depth } = machine;
+    this.#depthBias = 0x7fff_ffff - Math.min(machine.limits.callDepth, depth + MOST_FRAMES);
+    this.#frames.length = 0;
+    this.#stopped = false;
+    this.#exit = undefined;
+    this.#reason = Reason.Call;
+    this.#capacity = machine.capacity;
+    const outerHost = this.#host.value;
+    const grant = ticks ? TICKS : fuel.slice;
+    this.#kept = ticks ? fuel.slice : 0;
+    this.#fuel.value = grant;
+    try {
+      const rest = withWholeTraces(() =>
+        enter(what, height + this.#heightBias, depth + this.#depthBias, grant)
+      );
+      this.#settleFuel(rest);
+      machine.sp = height - shape.paramSlots + shape.resultSlots;
+      return this.#return();
+    } catch (error) {
+      if (error instanceof Exception && error.is(TAG)) return this.#unwound(depth);
+      if (error instanceof RuntimeError) return this.#trapped(error, depth, height - shape.paramSlots);
+      throw error;
+    } finally {
+      this.#host.value = outerHost;
+      machine.capacity = Math.max(machine.capacity, this.#capacity);
+      machine.fuel.uncharged = this.#exit === Exit.Uncharged ? machine.mostUncharged : 0;
+    }
+  }
+
+  #settleFuel(rest: number): void {
+    this.#machine.fuel.slice = this.#program.ticks ? this.#kept : this.#kept + rest;
+  }
+
+  /** A function that was entered from outside of compiled code returned. */
+  #return(): Exit | undefined {
+    const machine = this.#machine, { verified } = this.#program;
+    if (machine.depth > 0) {
+      machine.pc = machine.calls[--machine.depth];
+      return undefined;
+    }
+    let pc = verified.starts[verified.functionAt(machine.pc) + 1] - 1;
+    while (pc > 0 && (machine.module.opcodes[pc] !== Op.Return || verified.heights[pc] === UNREACHED)) pc--;
+    machine.pc = pc;
+    return Exit.Done;
+  }
+
+  /** All frames are in the stacks. */
+  #unwound(depth: number): Exit | undefined {
+    const machine = this.#machine, frames = this.#frames;
+    this.#reserveCalls(depth + frames.length);
+    const { calls } = machine;
+    for (let k = frames.length - 1; k >= 0; k--) calls[depth++] = frames[k];
+    machine.depth = depth;
+    if (this.#exit !== undefined) return this.#exit;
+    switch (this.#reason) {
+      case Reason.Fuel:
+        return Exit.Fuel;
+      case Reason.Tick:
+        return this.#exit = Exit.Uncharged;
+      default:
+        return undefined;
+    }
+  }
+
+  /** The engine trapped: the frames are those of the stack trace. */
+  #trapped(error: Error, depth: number, base: number): Exit {
+    const machine = this.#machine, { verified } = this.#program, { opcodes, immediates } = machine.module;
+    const frames = this.#located(wasmFrames(error));
+    if (frames.length === 0) throw error;
+    const { signatures } = this.#code;
+    let entry = base;
+    this.#reserveCalls(depth + frames.length);
+    for (let k = frames.length - 1; k >= 0; k--) {
+      const { number, pc } = frames[k];
+      entry += signatures.of(number).paramSlots;
+      if (k === 0) break;
+      machine.calls[depth++] = pc;
+      const indirect = opcodes[pc - 1] === Op.TableGet && opcodes[pc - 2] === Op.CallIndirect;
+      const call = indirect ? pc - 2 : pc - 1;
+      const callee = indirect
+        ? signatures.ofSignature(immediates[call])!
+        : signatures.of(verified.functionAt(immediates[call]));
+      entry += verified.heights[call] - (indirect ? 1 : 0) - callee.paramSlots;
+    }
+    const { pc } = frames[0], op = opcodes[pc];
+    machine.depth = depth;
+    machine.pc = pc;
+    machine.sp = entry + verified.heights[pc];
+    this.#settleFuel(this.#fuel.value);
+    if (op === Op.Unreachable || op === Op.Trap) return run(machine, pc, 1);
+    machine.trap = trapOf(op, error.message);
+    return Exit.Trap;
+  }
+
+  /** Makes room for return addresses, of which there are no more than may be. */
+  #reserveCalls(depth: number): void {
+    while (this.#machine.calls.length < depth && this.#machine.growCalls());
+  }
+
+  #located(positions: readonly Position[]): { readonly number: number; readonly pc: number }[] {
+    const frames: { number: number; pc: number }[] = [];
+    for (const { script, byte } of positions) {
+      const found = this.#code.locate(script, byte);
+      if (found === undefined) break;
+      frames.push(found);
+    }
+    return frames;
+  }
+
+  // ── what compiled code calls ────────────────────────────────────────────────────────────────
+
+  /** A frame is about to write its slots: notes where it stands; which of its heights that is. */
+  #unwind(number: number, site: number, height: number, fuel: number): number {
+    const code = number < 0 ? this.#code.resumed.get(-1 - number)! : this.#code.functions[number]!;
+    const what = code.sites[2 * site], reason = what & ((1 << REASON_BITS) - 1), pc = what >>> REASON_BITS;
+    const entry = height - this.#heightBias;
+    if (reason === Reason.Call) this.#frames.push(pc);
+    else if (!this.#stopped) {
+      this.#stopped = true;
+      this.#reason = reason;
+      this.#machine.pc = pc;
+      this.#machine.sp = entry + this.#program.verified.heights[pc];
+      this.#settleFuel(fuel);
+    }
+    this.#capacity = Math.max(this.#capacity, entry + this.#code.needed[code.number]);
+    return code.sites[2 * site + 1];
+  }
+
+  /** Performs one instruction for compiled code; the fuel it has from then on. */
+  #perform(pc: number, height: number, rest: number): number {
+    const machine = this.#machine, { ticks, verified } = this.#program;
+    machine.pc = pc;
+    machine.sp = height - this.#heightBias + verified.heights[pc];
+    this.#settleFuel(rest);
+    const op = machine.module.opcodes[pc];
+    if (op === Op.Call || op === Op.ReturnCall) this.#stop(Exit.Syscall);
+    machine.capacity = Math.max(machine.capacity, machine.sp + 4);
+    const exit = run(machine, pc, 1);
+    if (exit !== Exit.Left) this.#stop(exit);
+    const { memory } = machine;
+    if ((memory.host ?? noMemory) !== this.#guest) this.#stop(undefined);
+    this.#state.refresh();
+    this.#kept = ticks ? machine.fuel.slice : 0;
+    return ticks ? rest : machine.fuel.slice;
+  }
+
+  /** Leaves compiled code; the machine stands where it is. */
+  #stop(exit: Exit | undefined): never {
+    this.#stopped = true;
+    this.#exit = exit;
+    this.#reason = Reason.Call;
+    throw new Exception(TAG, []);
+  }
+
+  // ── linking ─────────────────────────────────────────────────────────────────────────────────
+
+  #link(number: number): void {
+    const batch = this.#code.batchOf(number);
+    if (this.#linked.has(batch)) return;
+    this.#linked.add(batch);
+    new Instance(batch.module, this.#imports);
+    const { verified: { starts, module: { opcodes, immediates } } } = this.#program, { words } = this.#state;
+    for (const number of batch.numbers) {
+      const start = starts[number];
+      if (opcodes[start] !== Op.SignatureCheck) continue;
+      const at = (TARGETS >> 2) + 2 * start;
+      words[at] = number + 1;
+      words[at + 1] = ~immediates[start];
+    }
+  }
+
+  /** Notices what changed outside of compiled code: memory, tables, globals. */
+  #refresh(): void {
+    const guest = this.#machine.memory.host ?? (noMemory ??= new Memory({ initial: 0 }));
+    if (guest !== this.#guest) this.#relink(guest);
+    this.#state.refresh();
+  }
+
+  /** Links everything anew to another guest memory. */
+  #relink(guest: WebAssembly.Memory): void {
+    const { functionCount } = this.#program.verified;
+    this.#guest = guest;
+    this.#linked.clear();
+    this.#enters.clear();
+    this.#resumes.clear();
+    this.#state.words.fill(0, TARGETS >> 2, (TARGETS >> 2) + 2 * this.#program.verified.module.length);
+    this.#functions = new Table({ initial: functionCount + 1, element: "anyfunc" });
+    const base = this.#state.stackAt - 4 * this.#heightBias;
+    this.#imports = {
+      [IMPORT_MODULE]: {
+        guest,
+        state: this.#state.memory,
+        functions: this.#functions,
+        tag: TAG as unknown as WebAssembly.Global,
+        fuel: this.#fuel,
+        host: this.#host,
+        base: new Global({ value: "i32" }, base | 0),
+        unwind: (number: number, site: number, height: number, fuel: number) =>
+          this.#unwind(number, site, height, fuel),
+        step: (pc: number, height: number, fuel: number) => this.#perform(pc, height, fuel),
+        link: (number: number) => this.#link(number),
+      },
+    };
+  }
+}
+
+function isIndirect(op: number): boolean {
+  return op === Op.CallIndirect || op === Op.ReturnCallIndirect;
+}
+
+/** The trap that an instruction makes when the engine says what went wrong. */
+function trapOf(op: number, message: string): number {
+  if (op < Op.I32DivS || op > Op.I32RemU) return TrapCode.MemoryOutOfBounds;
+  return /unrepresentable/.test(message) ? TrapCode.IntegerOverflow : TrapCode.IntegerDivisionByZero;
+}

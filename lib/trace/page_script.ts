@@ -1,0 +1,175 @@
+/**
+ * Style and script of the page of a module, as text that goes into it. The script makes the list of
+ * functions and the table of the one that is chosen from data in the page, and writes names only as
+ * text.
+ *
+ * @module
+ */
+
+/** Style of the page: a list beside the code, above it where the window is narrow. */
+export const MODULE_STYLE = `
+details{margin:10px 0}summary{cursor:pointer}summary h2{display:inline;margin:0}
+.code{display:grid;grid-template-columns:minmax(220px,320px) minmax(0,1fr);gap:12px;align-items:start}
+#list{max-height:80vh;overflow:auto;border:1px solid var(--line);border-radius:4px}
+#list button{display:flex;gap:8px;justify-content:space-between;width:100%;border:0;border-radius:0;
+border-bottom:1px solid var(--line);padding:4px 8px;text-align:left;font-family:var(--mono);font-size:12px}
+#list button span:first-child{overflow-wrap:anywhere}
+#list button span:last-child{color:var(--dim);white-space:nowrap}
+#list button[aria-current=true]{background:var(--panel);box-shadow:inset 4px 0 var(--accent);font-weight:700}
+#list button:focus-visible{outline-offset:-2px}
+#view .scroll{max-height:80vh;overflow:auto}
+#view td{font-family:var(--mono);font-size:12px;border-top:0;padding:1px 10px;white-space:pre}
+#view tr.region td{border-top:1px solid var(--dim)}
+#view td.fuel{font-weight:700}
+#view tr.hit td{background:var(--hit);color:var(--hit-fg)}
+#view h3{margin:0 0 6px;font-size:14px;font-family:var(--mono);overflow-wrap:anywhere}
+#view button.more{margin:8px}
+.row{display:block;width:100%;border:0;text-align:left;font-family:var(--mono);font-size:12px;overflow-wrap:anywhere}
+@media (max-width:760px){.code{grid-template-columns:minmax(0,1fr)}#list{max-height:32vh}}
+`;
+
+/** Script of the page. */
+export const MODULE_SCRIPT = String.raw`"use strict";
+(() => {
+  const { functions, files } = JSON.parse(document.getElementById("data").textContent);
+  const list = document.getElementById("list"), view = document.getElementById("view");
+  const field = document.getElementById("search"), count = document.getElementById("count");
+  const grouped = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+  const step = 2000, mostHits = 200;
+  let current = -1;
+
+  const make = (tag, text, kind) => {
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    if (kind) element.className = kind;
+    return element;
+  };
+  const hex = (value) => value < 0 ? "" : "0x" + value.toString(16);
+
+  const buttons = functions.map((fn, number) => {
+    const button = make("button");
+    button.type = "button";
+    button.append(make("span", fn.name), make("span", grouped(fn.fuel) + " fuel"));
+    button.title = grouped(fn.instructions) + " instructions, " + grouped(fn.charges) + " charges";
+    button.addEventListener("click", () => open(number, -1));
+    list.append(button);
+    return button;
+  });
+
+  function lines(fn, body, from, hit) {
+    const end = Math.min(fn.rows.length, Math.max(from + step, hit + 1));
+    let last = from === 0 ? -1 : fn.rows[from - 1][7];
+    for (let n = from; n < end; n++) {
+      const [offset, depth, operator, cost, pc, instruction, fuel, source] = fn.rows[n];
+      const row = make("tr", undefined, (fuel >= 0 ? "region" : "") + (n === hit ? " hit" : ""));
+      row.append(
+        make("td", hex(offset)),
+        make("td", "  ".repeat(depth) + operator),
+        make("td", cost > 0 ? String(cost) : "", "n"),
+        make("td", fuel < 0 ? "" : grouped(fuel), "n fuel"),
+        make("td", pc < 0 ? "" : String(pc), "n"),
+        make("td", instruction),
+      );
+      if (files.length > 0) row.append(make("td", source < 0 || source === last ? "" : files[source]));
+      if (source >= 0) last = source;
+      body.append(row);
+    }
+    return end;
+  }
+
+  function open(number, hit) {
+    if (current >= 0) buttons[current].removeAttribute("aria-current");
+    current = number;
+    const fn = functions[number];
+    buttons[number].setAttribute("aria-current", "true");
+    buttons[number].scrollIntoView({ block: "nearest" });
+    view.replaceChildren();
+    const index = fn.index < 0 ? "" : "function " + fn.index + ", ";
+    view.append(make("h3", fn.name), make("p", index + "pc " + fn.pc + ", " + grouped(fn.instructions) +
+      " instructions, " + grouped(fn.fuel) + " static fuel in " + grouped(fn.charges) + " regions", "dim"));
+    if (!fn.rows) return void view.append(make("p", "The code is left out: the page would be too large."));
+    const scroll = make("div", undefined, "scroll"), table = make("table");
+    const head = make("thead"), titles = make("tr"), body = make("tbody");
+    for (const [title, kind] of [["Wasm", ""], ["operator", ""], ["cost", "n"], ["fuel", "n"], ["pc", "n"],
+      ["rWasm", ""], ...(files.length > 0 ? [["source", ""]] : [])]) {
+      const cell = make("th", title, kind);
+      cell.scope = "col";
+      titles.append(cell);
+    }
+    head.append(titles);
+    table.append(head, body);
+    scroll.append(table);
+    scroll.tabIndex = 0;
+    view.append(scroll);
+    let done = lines(fn, body, 0, hit);
+    if (done < fn.rows.length) {
+      const more = make("button", "Show more", "more");
+      more.type = "button";
+      more.addEventListener("click", () => {
+        done = lines(fn, body, done, -1);
+        if (done === fn.rows.length) more.remove();
+      });
+      view.append(more);
+    }
+    const row = body.querySelector(".hit");
+    if (row) row.scrollIntoView({ block: "center" });
+  }
+
+  const texts = (row) => [row[2], row[5], hex(row[0]), row[4] < 0 ? "" : String(row[4]), row[7] < 0 ? "" : files[row[7]]];
+
+  function search(query) {
+    const text = query.trim().toLowerCase();
+    buttons.forEach((button, n) => {
+      button.hidden = text !== "" && !functions[n].name.toLowerCase().includes(text);
+      button.style.display = button.hidden ? "none" : "";
+    });
+    if (text === "") {
+      count.textContent = "";
+      return open(Math.max(0, current), -1);
+    }
+    const hits = [];
+    let found = 0;
+    functions.forEach((fn, number) => (fn.rows || []).forEach((row, at) => {
+      if (!texts(row).some((part) => part.toLowerCase().includes(text))) return;
+      if (found++ < mostHits) hits.push([number, at]);
+    }));
+    const named = buttons.filter((button) => !button.hidden).length;
+    count.textContent = grouped(named) + (named === 1 ? " function, " : " functions, ") +
+      grouped(found) + (found === 1 ? " row" : " rows");
+    view.replaceChildren();
+    for (const [number, at] of hits) {
+      const row = functions[number].rows[at];
+      const place = row[0] < 0 ? "pc " + row[4] : hex(row[0]);
+      const what = [row[2], row[5]].filter((part) => part !== "").join("  →  ");
+      const button = make("button", functions[number].name + "  " + place + "  " + what, "row");
+      button.type = "button";
+      button.addEventListener("click", () => open(number, at));
+      view.append(button);
+    }
+    if (found > mostHits) view.append(make("p", "The first " + mostHits + " rows are listed.", "dim"));
+  }
+
+  let waiting = 0;
+  field.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => search(field.value), 120);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/" && event.target !== field) {
+      field.focus();
+      event.preventDefault();
+    } else if (event.key === "Escape" && field.value !== "") {
+      field.value = "";
+      search("");
+    } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && list.contains(document.activeElement)) {
+      const seen = buttons.filter((button) => !button.hidden);
+      const at = seen.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+      if (seen[at]) seen[at].focus();
+      event.preventDefault();
+    }
+  });
+  const first = functions.findIndex(({ index, rows }) => index >= 0 && rows && rows.some((row) => row[0] >= 0));
+  if (functions.length > 0) open(Math.max(0, first), -1);
+})();
+`;
