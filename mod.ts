@@ -101,6 +101,31 @@ export {
   type PauseReason,
   type Trapped,
 } from "./lib/vm/outcome.ts";
+export { type LoopMaker } from "./lib/vm/loop.ts";
+export {
+  type Profile,
+  type ProfileCharge,
+  type ProfiledFunction,
+  Profiler,
+  type ProfilerOptions,
+  type ProfileStacks,
+} from "./lib/trace/profile.ts";
+export { foldedStacks, parseFolded, type StackProfile } from "./lib/trace/folded.ts";
+export { diffProfiles, type FunctionChange, type ProfileDiff } from "./lib/trace/profile_diff.ts";
+export {
+  fuelByFunction,
+  fuelByOperator,
+  fuelByPlace,
+  type FunctionFuel,
+  type OperatorFuel,
+  type PlaceFuel,
+} from "./lib/trace/profile_operators.ts";
+export { type FlamegraphOptions, flamegraphSvg } from "./lib/trace/flamegraph.ts";
+export { diffHtml, profileHtml } from "./lib/trace/flamegraph_page.ts";
+export { type SourceOf, speedscopeJson } from "./lib/trace/speedscope.ts";
+export { cpuProfileJson } from "./lib/trace/cpuprofile.ts";
+export { modulePage, type ModulePageOptions, type PageTable } from "./lib/trace/page.ts";
+export { linesOf, type LineTable, type SourceLine } from "./lib/wasm/dwarf.ts";
 export { createWebAssembly, type FuelControls, type WebAssemblyFacade } from "./lib/webassembly/facade.ts";
 export { type WebAssemblyOptions } from "./lib/webassembly/realm.ts";
 

@@ -47,13 +47,13 @@ function ready(program: Program, consumeFuel: boolean, decoded = false): Ready {
 /** A fresh, initialized instance; the run, which gives bits of results, fuel and memory. */
 function prepare({ verified, lowered, entry }: Ready, argument: number, native: boolean): () => Machine {
   const machine = new Machine(verified.module, verified.limits, new FuelMeter(undefined));
-  const loop: Loop | undefined = native
-    ? NativeMachine.attach(machine, lowered)
-    : FastMachine.attach(machine, lowered);
+  const compiled = native ? NativeMachine.attach(machine, lowered) : undefined;
+  const loop: Loop | undefined = native ? compiled : FastMachine.attach(machine, lowered);
   if (loop === undefined) throw new Error("the module does not fit");
   machine.start(0);
   finish(loop, machine);
   machine.fuel.reset(undefined);
+  compiled?.prepare(entry);
   return () => {
     machine.start(entry);
     if (!machine.reserve(1) || !ensureCells(machine, 1)) throw new Error("no room");

@@ -11,11 +11,13 @@ import {
   LinkError,
   PluginError,
   RwasmError,
+  SnapshotError,
   type Trap,
   UsageError,
   ValidationError,
   VerifyError,
 } from "../error.ts";
+import type { Paused } from "../vm/outcome.ts";
 
 /** Exit codes by name. */
 export const Exit = {
@@ -29,6 +31,7 @@ export const Exit = {
   OutOfFuel: 11,
   Paused: 12,
   Limit: 13,
+  Timeout: 124,
   Interrupted: 130,
   PipeClosed: 141,
 } as const;
@@ -38,13 +41,14 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [Exit.Ok, "done"],
   [Exit.Host, "host error: a file, a permission, or a bug of ours"],
   [Exit.Usage, "usage error: unknown command, flag or export, or a wrong argument"],
-  [Exit.InvalidModule, "invalid module: malformed, not valid, or not to be compiled"],
+  [Exit.InvalidModule, "invalid module or snapshot: malformed, not valid, or not to be compiled"],
   [Exit.Link, "link error: imports that no plugin offers"],
   [Exit.Plugin, "plugin error: a plugin that cannot be used, or a host function that failed"],
   [Exit.Trap, "the guest trapped"],
   [Exit.OutOfFuel, "the guest ran out of fuel"],
-  [Exit.Paused, "the guest paused: a host function called pause()"],
+  [Exit.Paused, "the guest paused: by a host function, at --pause-at-fuel, or by Ctrl-C with --snapshot"],
   [Exit.Limit, "a limit was reached: of a module's size or of the guest's stack"],
+  [Exit.Timeout, "the time of --timeout was over"],
   [Exit.Interrupted, "interrupted by Ctrl-C"],
   [Exit.PipeClosed, "the reader of the output went away"],
 ];
@@ -57,9 +61,15 @@ export function exitCodeOfError(error: unknown): number {
   if (error instanceof UsageError) return Exit.Usage;
   if (error instanceof LinkError) return Exit.Link;
   if (error instanceof PluginError) return Exit.Plugin;
-  const invalid = [DecodeError, ValidationError, CompileError, VerifyError];
+  const invalid = [DecodeError, ValidationError, CompileError, VerifyError, SnapshotError];
   if (!invalid.some((kind) => error instanceof kind)) return Exit.Host;
   return limitOf(error) === undefined ? Exit.InvalidModule : Exit.Limit;
+}
+
+/** Exit code of a pause; `kept` tells whether the run can be resumed later. */
+export function exitCodeOfPause({ reason }: Paused, kept = false): number {
+  if (reason === "deadline") return Exit.Timeout;
+  return reason === "abort" && !kept ? Exit.Interrupted : Exit.Paused;
 }
 
 /** Exit code of a trap. */

@@ -49,6 +49,11 @@ export interface Host {
   variable(name: string): string | undefined;
   /** Milliseconds since some moment. */
   now(): number;
+  /**
+   * Has a function called at the first Ctrl-C, and only then; the next one ends the process. Gives a
+   * function that undoes it. Absent where there are no signals.
+   */
+  onInterrupt?(handler: () => void): () => void;
   /** Fails with the command line that has the permissions, when some are missing. */
   permit(access: Access): Promise<void>;
 }
@@ -104,16 +109,21 @@ function permissionsOf(
   };
 }
 
+/** The command line that runs this program with arguments and the permissions they need. */
+export function commandLine(program: URL, access: Access, args: readonly string[]): string {
+  // A comma separates values, and Deno has no way to write one that belongs to a name.
+  const flags = Object.entries(permissionsOf(access)).filter(([, values]) => values.length > 0)
+    .map(([kind, values]) =>
+      values.some((text) => text.includes(",")) ? `--allow-${kind}` : `--allow-${kind}=${values.join(",")}`
+    );
+  const script = program.protocol === "file:" ? relative(Deno.cwd(), fileURLToPath(program)) : program.href;
+  return ["deno", "run", ...flags, script, ...args].map(shellWord).join(" ");
+}
+
 /** A host over Deno's own streams and files; `args` is the whole command line, `program` the module Deno runs. */
 export function denoHost(args: readonly string[], program: URL): Host {
   const missing = (access: Access): RwasmError => {
-    // A comma separates values, and Deno has no way to write one that belongs to a name.
-    const flags = Object.entries(permissionsOf(access)).filter(([, values]) => values.length > 0)
-      .map(([kind, values]) =>
-        values.some((text) => text.includes(",")) ? `--allow-${kind}` : `--allow-${kind}=${values.join(",")}`
-      );
-    const script = program.protocol === "file:" ? relative(Deno.cwd(), fileURLToPath(program)) : program.href;
-    const line = ["deno", "run", ...flags, script, ...args].map(shellWord).join(" ");
+    const line = commandLine(program, access, args);
     return new RwasmError(
       "PermissionMissing",
       "Cannot go on: Deno does not let this command use what it needs",
@@ -168,6 +178,15 @@ export function denoHost(args: readonly string[], program: URL): Host {
     },
     variable: (name) => Deno.env.get(name),
     now: () => performance.now(),
+    onInterrupt(handler) {
+      const release = (): void => Deno.removeSignalListener("SIGINT", interrupted);
+      const interrupted = (): void => {
+        release();
+        handler();
+      };
+      Deno.addSignalListener("SIGINT", interrupted);
+      return release;
+    },
     async permit(access) {
       const needed = permissionsOf(access);
       const states = await Promise.all([

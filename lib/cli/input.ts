@@ -104,7 +104,15 @@ export interface Source {
  * @throws {ValidationError} when it is no `.rwasm` file and not a valid Wasm module either.
  */
 export async function readSource(host: Host, file: string): Promise<Source> {
-  const bytes = await host.read(file);
+  return sourceOf(file, await host.read(file));
+}
+
+/**
+ * What the bytes of a file are.
+ *
+ * @throws {ValidationError} as {@link readSource} does.
+ */
+export function sourceOf(file: string, bytes: Uint8Array): Source {
   const compiled = bytes[0] === 0xef && bytes[1] === 0x52;
   return { file, bytes, wasm: compiled ? undefined : validate(parse(bytes)) };
 }

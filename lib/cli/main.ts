@@ -19,12 +19,14 @@ import { linkCommand } from "./link.ts";
 import { newPluginCommand } from "./new_plugin.ts";
 import { profileCommand } from "./profile.ts";
 import { failureData, failureText, printJson } from "./report.ts";
+import { resumeCommand } from "./resume.ts";
 import { runCommand } from "./run.ts";
 import { hintFor } from "./suggest.ts";
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
   runCommand,
+  resumeCommand,
   compileCommand,
   inspectCommand,
   profileCommand,

@@ -6,7 +6,7 @@
  */
 
 import type { FunctionType } from "../isa/module.ts";
-import type { Outcome } from "../vm/outcome.ts";
+import type { Outcome, Paused } from "../vm/outcome.ts";
 import { type Host, printable } from "./host.ts";
 import { failureData, failureText } from "./report.ts";
 import { formatValue, jsonValue } from "./values.ts";
@@ -26,10 +26,30 @@ export function printOutcome(host: Host, outcome: Outcome, { results }: Function
   }
 }
 
-function pauseText(outcome: Outcome & { status: "paused" }): string {
-  if (outcome.reason !== "syscall" || outcome.payload === undefined) return outcome.reason;
-  // A payload is any value of a plugin's choice, cycles included.
-  return `${outcome.reason} ${printable(Deno.inspect(outcome.payload, { colors: false }))}`;
+function pauseText(outcome: Paused): string {
+  switch (outcome.reason) {
+    case "syscall":
+      if (outcome.payload === undefined) return "syscall";
+      // A payload is any value of a plugin's choice, cycles included.
+      return `syscall ${printable(Deno.inspect(outcome.payload, { colors: false }))}`;
+    case "fuel":
+      return `fuel: the next charge is ${outcome.required}, ${outcome.remaining} left`;
+    case "abort":
+      return printable(String(outcome.cause));
+    case "deadline":
+      return "the time of --timeout is over";
+    default:
+      return outcome.reason;
+  }
+}
+
+/** What a pause has beside its reason. */
+function pauseData(outcome: Paused): Record<string, unknown> {
+  if (outcome.reason === "syscall") return { reason: pauseText(outcome) };
+  const { reason, pc } = outcome;
+  return reason === "fuel"
+    ? { reason, pc, required: outcome.required, remaining: outcome.remaining }
+    : { reason, pc };
 }
 
 /** An ending as data. */
@@ -44,6 +64,6 @@ export function outcomeData(outcome: Outcome, { results }: FunctionType): Record
     case "trap":
       return { status: "trap", trap: failureData(outcome.trap) };
     case "paused":
-      return { status: "paused", reason: pauseText(outcome) };
+      return { status: "paused", ...pauseData(outcome) };
   }
 }

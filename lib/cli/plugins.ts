@@ -27,7 +27,8 @@ export interface Plugged {
 /** Names of the plugins that come with the library and need no permission. */
 export const BUILT_IN = ["assemblyscript", "console", "spectest"] as const;
 
-function isBuiltIn(name: string): name is typeof BUILT_IN[number] {
+/** Whether a `--plugin` flag names one of them. */
+export function isBuiltIn(name: string): name is typeof BUILT_IN[number] {
   return (BUILT_IN as readonly string[]).includes(name);
 }
 

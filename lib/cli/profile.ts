@@ -11,6 +11,7 @@ import { cpuProfileJson } from "../trace/cpuprofile.ts";
 import { flamegraphSvg } from "../trace/flamegraph.ts";
 import { diffHtml, profileHtml } from "../trace/flamegraph_page.ts";
 import { foldedStacks, type StackProfile } from "../trace/folded.ts";
+import { longText } from "../trace/page_text.ts";
 import { type Profile, Profiler } from "../trace/profile.ts";
 import { diffProfiles } from "../trace/profile_diff.ts";
 import { parseProfile, profileData } from "../trace/profile_json.ts";
@@ -89,7 +90,7 @@ function written(profile: Profile, format: Format, title: string): string {
     case "cpuprofile":
       return cpuProfileJson(profile, title, sources.of);
     case "json":
-      return `${JSON.stringify(profileData(profile, sources.at))}\n`;
+      return longText("a profile", () => `${JSON.stringify(profileData(profile, sources.at))}\n`);
   }
 }
 

@@ -1,10 +1,11 @@
 /**
- * A line on the terminal that shows how far something is, for work that takes a while. It appears
- * after 300 ms, never off a terminal, and is gone when the work is done.
+ * Lines on the terminal that show how far something is, for work that takes a while: a compile, and
+ * a run. They appear after 300 ms, never off a terminal, and are gone when the work is done.
  *
  * @module
  */
 
+import { PAGE_BYTES } from "../limits.ts";
 import { type Host, printable } from "./host.ts";
 
 /** Shows how far something is. */
@@ -41,7 +42,7 @@ export function withProgress<Result>(
   work: (progress: Progress) => Result,
 ): Result {
   if (quiet || !host.terminal.err) return work(() => {});
-  const began = host.now(), label = printable(file.replaceAll("\n", " ")).slice(-32);
+  const began = host.now(), label = labelOf(file);
   let stage = "", stageBegan = began, drawn = began + PATIENCE - BETWEEN, shown = false;
   try {
     return work((now, done, total) => {
@@ -55,4 +56,101 @@ export function withProgress<Result>(
   } finally {
     if (shown) host.emit("err", encoder.encode(CLEAR));
   }
+}
+
+/** The end of a file name, on one line. */
+function labelOf(file: string): string {
+  return printable(file.replaceAll("\n", " ")).slice(-32);
+}
+
+/** What a run has used so far. */
+export interface Usage {
+  /** Fuel consumed. */
+  consumedFuel(): bigint;
+  /** Its memory. */
+  readonly memory: { readonly byteLength: number };
+}
+
+/** Shows what a run uses while it goes on: fuel, fuel per second, pages of memory, time. */
+export class RunLine {
+  /** The host with the line out of the way of whatever is written; give this one to what the guest writes through. */
+  readonly host: Host;
+  readonly #outer: Host;
+  readonly #label: string;
+  readonly #usage: () => Usage | undefined;
+  readonly #wanted: boolean;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #began = 0;
+  #fuel = 0n;
+  #shown = false;
+  /** Whether what is on the terminal ends with a line that is not finished, which the line would erase. */
+  #unfinished = false;
+
+  /** A line that is not shown yet; `usage` is asked when it is drawn. */
+  constructor(host: Host, file: string, quiet: boolean, usage: () => Usage | undefined) {
+    this.#outer = host;
+    this.#label = labelOf(file);
+    this.#usage = usage;
+    this.#wanted = !quiet && host.terminal.err;
+    this.host = {
+      ...host,
+      print: (text) => {
+        this.#clear();
+        host.print(text);
+      },
+      note: (text) => {
+        this.#clear();
+        host.note(text);
+      },
+      emit: (stream, bytes) => {
+        this.#clear();
+        if (host.terminal[stream] && bytes.length > 0) this.#unfinished = bytes.at(-1) !== 0x0a;
+        host.emit(stream, bytes);
+      },
+    };
+  }
+
+  /** The run begins. */
+  start(): void {
+    this.#began = this.#outer.now();
+    this.#fuel = this.#usage()?.consumedFuel() ?? 0n;
+    if (this.#wanted) this.#timer = setInterval(() => this.draw(), BETWEEN);
+  }
+
+  /** The run is over: the line goes away. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#clear();
+  }
+
+  /** Draws the line as it is now, when it is time for it. */
+  draw(): void {
+    const usage = this.#usage(), elapsed = this.#outer.now() - this.#began;
+    if (usage === undefined || !this.#wanted || this.#unfinished || elapsed < PATIENCE) return;
+    const fuel = usage.consumedFuel(), rate = Number(fuel - this.#fuel) / elapsed * 1000;
+    const pages = usage.memory.byteLength / PAGE_BYTES;
+    this.#shown = true;
+    this.#outer.emit(
+      "err",
+      encoder.encode(
+        `${CLEAR}running ${this.#label}  ${short(Number(fuel))} fuel  ${short(rate)} fuel/s  ` +
+          `${pages} ${pages === 1 ? "page" : "pages"}  ${(elapsed / 1000).toFixed(1)} s`,
+      ),
+    );
+  }
+
+  #clear(): void {
+    if (!this.#shown) return;
+    this.#shown = false;
+    this.#outer.emit("err", encoder.encode(CLEAR));
+  }
+}
+
+/** A count in at most six characters: 950, 12.3 k, 4.5 M, 6.7 G. */
+function short(amount: number): string {
+  const units = ["", " k", " M", " G", " T", " P", " E"];
+  let at = 0;
+  for (; amount >= 999.95 && at < units.length - 1; at++) amount /= 1000;
+  return at === 0 ? String(Math.round(amount)) : `${amount.toFixed(1)}${units[at]}`;
 }

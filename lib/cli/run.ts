@@ -7,21 +7,25 @@
 
 import { basename } from "node:path";
 import { UsageError } from "../error.ts";
-import type { FunctionType, RwasmModule } from "../isa/module.ts";
+import type { FunctionType, RwasmModule, ValueType } from "../isa/module.ts";
 import type { Value } from "../plugin/plugin.ts";
 import { RwasmExecutor } from "../run/executor.ts";
+import type { AsyncRunOptions } from "../run/run_options.ts";
 import type { Outcome } from "../vm/outcome.ts";
 import { RwasmStore } from "../vm/store.ts";
 import { type Arguments, choice, count, fileArgument } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { needsInitialize, type Target, targetOf } from "./entry.ts";
-import { Exit, exitCodeOfGuest, exitCodeOfTrap } from "./exit.ts";
+import { Exit, exitCodeOfGuest, exitCodeOfPause, exitCodeOfTrap } from "./exit.ts";
 import type { Host } from "./host.ts";
 import { configOf, INPUT_FLAGS, moduleOf, readSource } from "./input.ts";
 import { outcomeData, printOutcome } from "./outcome.ts";
 import { type Context, loadPlugins, pluginFiles, standIn } from "./plugins.ts";
+import { RunLine } from "./progress.ts";
 import { printJson } from "./report.ts";
+import { flagsToKeep, keepRun, type RunFile } from "./saved_run.ts";
 import { parseValues } from "./values.ts";
+import { timeoutOf, watch, WATCH_FLAGS } from "./watch.ts";
 import { offerWasi, outputData, WASI_MODULES, wasiAccess, type WasiRun, WORLD_FLAGS } from "./wasi.ts";
 
 const ENGINES = ["auto", "interpreter", "native"] as const;
@@ -29,7 +33,7 @@ const UNKNOWN = ["error", "trap", "zero"] as const;
 const NO_VALUES: FunctionType = { params: [], results: [] };
 
 /** Milliseconds that the stages of a run took, in their order. */
-class Timings {
+export class Timings {
   readonly #host: Host;
   readonly #stages: Record<string, number> = {};
   #began: number;
@@ -57,47 +61,44 @@ class Timings {
   }
 }
 
-/** Runs a program; a library of WASI is initialized first. */
-function call(
+/** Runs a program; a library of WASI is initialized first, which `initialized` is told of. */
+async function call(
   executor: RwasmExecutor<Context>,
   target: Target | undefined,
   params: readonly Value[],
   initialize: boolean,
-): Outcome {
-  if (target === undefined) return executor.instantiate();
-  if (target.name === undefined) return executor.execute(params, target.type);
+  initialized: () => void,
+  options: () => AsyncRunOptions,
+): Promise<Outcome> {
+  if (target === undefined) return await executor.instantiateAsync(options());
+  if (target.name === undefined) return await executor.executeAsync(params, target.type, options());
   if (initialize) {
-    const outcome = executor.call("_initialize");
+    const outcome = await executor.callAsync("_initialize", [], options());
     if (outcome.status !== "done") return outcome;
   }
-  return executor.call(target.name, params);
+  initialized();
+  return await executor.callAsync(target.name, params, options());
 }
 
-function exitCodeOf(outcome: Outcome, wasi: WasiRun | undefined): number {
-  if (outcome.status === "trap") return exitCodeOfTrap(outcome.trap);
-  return outcome.status === "paused" ? Exit.Paused : exitCodeOfGuest(wasi?.program.exitCode ?? Exit.Ok);
+/** What is told of a run when it is over. */
+export interface Ending {
+  /** How it ended. */
+  readonly outcome: Outcome;
+  /** Types of its results. */
+  readonly results: readonly ValueType[];
+  /** The store it ran on. */
+  readonly store: RwasmStore<Context>;
+  /** Its WASI. */
+  readonly wasi: WasiRun | undefined;
+  /** The command line that goes on with it, when it was written to a file. */
+  readonly resume: string | undefined;
+  /** How long it took. */
+  readonly timings: Timings | undefined;
 }
 
-/** Runs a module on a store of its own and tells how it ended; gives the exit code. */
-function runModule(
-  host: Host,
-  args: Arguments,
-  module: RwasmModule,
-  store: RwasmStore<Context>,
-  target: Target | undefined,
-  wasi: WasiRun | undefined,
-  job: { readonly params: readonly Value[]; readonly initialize: boolean; readonly timings: Timings },
-): number {
-  const { params, initialize, timings } = job;
-  const engine = choice(args, "engine", ENGINES) ?? "auto";
-  let outcome: Outcome;
-  try {
-    outcome = call(new RwasmExecutor(store, module, { engine }), target, params, initialize);
-  } finally {
-    wasi?.end();
-  }
-  timings.ends("run");
-  const type = target?.type ?? NO_VALUES;
+/** Tells how a run ended; gives the exit code. */
+export function tellEnding(host: Host, args: Arguments, ending: Ending): number {
+  const { outcome, results, store, wasi, resume, timings } = ending, type = { params: [], results };
   const fuel = { consumed: store.consumedFuel(), remaining: store.remainingFuel() ?? null };
   if (args.has("json")) {
     printJson(host, {
@@ -105,16 +106,62 @@ function runModule(
       ...wasi === undefined ? {} : outputData(wasi),
       fuel,
       memoryBytes: store.memory.byteLength,
-      ...args.has("timings") ? { milliseconds: timings.data() } : {},
+      ...resume === undefined ? {} : { resume },
+      ...args.has("timings") && timings !== undefined ? { milliseconds: timings.data() } : {},
     });
   } else {
     printOutcome(host, outcome, type);
     if (!args.has("quiet")) {
       host.note(`fuel used: ${fuel.consumed}${fuel.remaining === null ? "" : `, left: ${fuel.remaining}`}`);
     }
-    if (args.has("timings")) host.note(`time: ${timings.text()}`);
+    if (args.has("timings") && timings !== undefined) host.note(`time: ${timings.text()}`);
+    if (resume !== undefined) host.note(`to go on:\n  ${resume}`);
   }
-  return exitCodeOf(outcome, wasi);
+  if (outcome.status === "trap") return exitCodeOfTrap(outcome.trap);
+  if (outcome.status === "paused") return exitCodeOfPause(outcome, resume !== undefined);
+  return exitCodeOfGuest(wasi?.program.exitCode ?? Exit.Ok);
+}
+
+/** What a run needs beside its module. */
+interface Job {
+  readonly store: RwasmStore<Context>;
+  readonly target: Target | undefined;
+  readonly wasi: WasiRun | undefined;
+  readonly params: readonly Value[];
+  readonly initialize: boolean;
+  readonly timings: Timings;
+  readonly line: RunLine;
+  /** What a file of the run says of it, but for what is paused. */
+  readonly kept: Omit<RunFile, "next">;
+  /** What follows the initialization of a library. */
+  readonly next: RunFile["next"];
+}
+
+/** Runs a module on a store of its own and tells how it ended; gives the exit code. */
+async function runModule(host: Host, args: Arguments, module: RwasmModule, job: Job): Promise<number> {
+  const { store, target, wasi, params, timings, line, kept } = job, path = args.value("snapshot");
+  const engine = choice(args, "engine", ENGINES) ?? "auto";
+  const onOutOfFuel = pausesAtFuel(args) ? "pause" : "trap";
+  let outcome: Outcome, resume: string | undefined, next = job.initialize ? job.next : undefined;
+  try {
+    const executor = new RwasmExecutor(store, module, { engine, onOutOfFuel });
+    outcome = await watch(host, line, timeoutOf(args), (options) => {
+      return call(executor, target, params, job.initialize, () => next = undefined, options);
+    });
+    if (outcome.status === "paused" && path !== undefined) {
+      resume = await keepRun(host, path, executor, { ...kept, next });
+    }
+  } finally {
+    wasi?.end();
+  }
+  timings.ends("run");
+  return tellEnding(host, args, { outcome, results: kept.results, store, wasi, resume, timings });
+}
+
+/** Whether the run pauses at the fuel it is given: not when the limit comes first. */
+function pausesAtFuel(args: Arguments): boolean {
+  const pause = count(args, "pause-at-fuel"), limit = count(args, "fuel");
+  return pause !== undefined && (limit === undefined || pause <= limit);
 }
 
 /** The `run` command. */
@@ -140,6 +187,13 @@ export const runCommand: Command = {
       short: "f",
       value: "n",
       text: "Most fuel the run may consume, such as 250000 or 10M; unbounded by default",
+    },
+    { name: "pause-at-fuel", value: "n", text: "Pause the run before it consumes more fuel; exit code 12" },
+    ...WATCH_FLAGS,
+    {
+      name: "snapshot",
+      value: "file",
+      text: "Where to save the run when it pauses, by Ctrl-C too; the command resume goes on with it",
     },
     { name: "type", value: "type", text: 'Type of the entry point of a .rwasm file: "(i32) -> (i64)"' },
     {
@@ -172,24 +226,46 @@ export const runCommand: Command = {
       "deno run --allow-read=tool.wasm,data mod.ts run tool.wasm --dir data::/data::ro --fuel 5G -- -v /data/in.txt",
       "a program of WASI with a directory, read-only, and arguments",
     ],
+    [
+      "deno run --allow-read --allow-write=out.snap mod.ts run app.wasm --snapshot out.snap",
+      "a program that can be stopped with Ctrl-C and go on later",
+    ],
+    [
+      "deno run --allow-read mod.ts run app.wasm --timeout 5s",
+      "a program that may never end; exit code 124 when its time is over",
+    ],
     ['deno run --allow-read mod.ts run app.rwasm --type "(i32) -> (i32)" 7', "run a compiled module"],
   ],
 
   async run(args, host) {
     const file = fileArgument("run", args), guestArguments = args.positional.slice(1);
-    const fuelLimit = count(args, "fuel"), unknown = choice(args, "unknown-imports", UNKNOWN) ?? "error";
+    const pausesAt = count(args, "pause-at-fuel"), limit = count(args, "fuel");
+    const fuelLimit = pausesAtFuel(args) ? pausesAt : limit;
+    timeoutOf(args);
+    const unknown = choice(args, "unknown-imports", UNKNOWN) ?? "error";
     choice(args, "engine", ENGINES);
     if (args.has("unmetered") && fuelLimit !== undefined) {
       throw new UsageError(
         "NothingToLimit",
-        "Cannot use --fuel with --unmetered: unmetered code charges nothing",
+        `Cannot use --${
+          limit === undefined ? "pause-at-fuel" : "fuel"
+        } with --unmetered: unmetered code charges nothing`,
       );
     }
     const world = wasiAccess(args);
     if (file === "-" && args.value("stdin") === "-") {
       throw new UsageError("InputTaken", "Cannot use --stdin - with file -: both are standard input");
     }
-    await host.permit({ ...world, read: [file, ...world.read ?? []], plugins: pluginFiles(args) });
+    const snapshot = args.value("snapshot");
+    if (snapshot === "-") {
+      throw new UsageError("OutputTaken", "Cannot use --snapshot -: standard output is the guest's");
+    }
+    await host.permit({
+      ...world,
+      read: [file, ...world.read ?? []],
+      write: [...world.write ?? [], ...snapshot === undefined ? [] : [snapshot]],
+      plugins: pluginFiles(args),
+    });
 
     const timings = new Timings(host);
     const plugged = await loadPlugins(args, host);
@@ -205,18 +281,20 @@ export const runCommand: Command = {
     const forProgram = usesWasi && type.params.length === 0;
     const params = parseValues(forProgram ? [] : guestArguments, type);
     const argv = [basename(file), ...args.values("arg"), ...forProgram ? guestArguments : []];
-    const wasi = await offerWasi(args, host, plugged, wasm, argv);
+    const store = new RwasmStore<Context>({ ...plugged, limits: config.limits, fuelLimit });
+    const line = new RunLine(host, file, args.has("quiet"), () => store);
+    const wasi = await offerWasi(args, line.host, plugged, wasm, argv);
     if (unknown !== "error" && wasm !== undefined) standIn(wasm, plugged.linker, unknown);
     const zeros = unknown === "zero" ? { defaultImportedGlobalValue: 0n } : {};
     const module = await moduleOf(source, { ...config, ...zeros }, host, args);
     timings.ends("compile");
 
-    const store = new RwasmStore<Context>({
-      ...plugged,
-      limits: config.limits,
-      fuelLimit,
-    });
-    const job = { params, initialize: wasi !== undefined && needsInitialize(wasm, target), timings };
-    return runModule(host, args, module, store, target, wasi, job);
+    const initialize = wasi !== undefined && needsInitialize(wasm, target);
+    const kept = { file, bytes: source.bytes, ...flagsToKeep(args), fuelLimit: limit, results: type.results };
+    const next = target?.name === undefined
+      ? undefined
+      : { name: target.name, args: forProgram ? [] : guestArguments };
+    const job = { store, target, wasi, params, initialize, timings, line, kept, next };
+    return await runModule(host, args, module, job);
   },
 };

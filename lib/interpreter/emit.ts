@@ -5,6 +5,7 @@
  * @module
  */
 
+import { TrapCode } from "../error.ts";
 import type { CodeWriter } from "../wasm/encode.ts";
 import { CHARGE_BYTES, Header, Stop } from "./layout.ts";
 
@@ -20,14 +21,19 @@ export const Local = {
   address: 5,
   x: 6,
   y: 7,
-  a: 8,
-  b: 9,
-  c: 10,
-  f: 11,
-  g: 12,
-  d: 13,
-  e: 14,
+  /** Result of the instruction before, when that was an integer; one of 32 bits is zero-extended. */
+  accumulator: 8,
+  a: 9,
+  b: 10,
+  c: 11,
+  /** Result of the instruction before, when that was an f32; also the place to look at one. */
+  single: 12,
+  /** The same for f64. */
+  double: 13,
 } as const;
+
+/** Types of the locals behind the parameters: how many of each. */
+export const LOCAL_TYPES = { i64: 5, i32: 3, f32: 1, f64: 1 } as const;
 
 /** Memory of the guest; the state is memory 0. */
 export const GUEST = 1;
@@ -44,6 +50,13 @@ export class HandlerEmitter {
   readonly code: CodeWriter;
   /** Labels between here and the head of the dispatch loop. */
   #depth: number;
+
+  /** Kind of the result that is in the accumulator behind the instruction; undefined for none. */
+  leaves: Kind | undefined;
+  /** Kind of the operand that is taken from the accumulator. */
+  takes: Kind | undefined;
+  /** Operands that are read as slots, by bit. */
+  reads = 0;
 
   /** Starts a handler `depth` labels below the head of the dispatch loop. */
   constructor(code: CodeWriter, depth: number) {
@@ -108,6 +121,7 @@ export class HandlerEmitter {
 
   /** Pushes the value of the slot that operand `k` names, `more` bytes further. */
   read(k: number, kind: Kind, more = 0): this {
+    this.reads |= 1 << k;
     this.slot(k).op(LOADS[kind]);
     this.code.memory(more);
     return this;
@@ -125,6 +139,34 @@ export class HandlerEmitter {
     this.slot(k);
     value();
     return this.store(kind);
+  }
+
+  /** Pushes an operand: from the accumulator, or from the slot that operand `k` names. */
+  source(accumulated: boolean, k: number, kind: Kind): this {
+    if (!accumulated) return this.read(k, kind);
+    this.takes = kind;
+    if (kind === "f32") return this.get(Local.single);
+    if (kind === "f64") return this.get(Local.double);
+    this.get(Local.accumulator);
+    return kind === "i32" ? this.op(0xa7) : this; // i32.wrap_i64
+  }
+
+  /** Puts a value into the accumulator and, unless only that is wanted, into the slot of operand 1. */
+  result(kind: Kind, only: boolean, value: () => void): this {
+    this.leaves = kind;
+    if (!only) this.slot(1);
+    value();
+    if (kind === "f32" || kind === "f64") {
+      const local = kind === "f32" ? Local.single : Local.double;
+      return only ? this.set(local) : this.tee(local).store(kind);
+    }
+    if (kind === "i32") this.op(0xad); // i64.extend_i32_u
+    if (only) return this.set(Local.accumulator);
+    this.tee(Local.accumulator);
+    if (kind === "i64") return this.store(kind);
+    this.op(0x3e); // i64.store32
+    this.code.memory(0);
+    return this;
   }
 
   /** Loads from a place of the header. */
@@ -158,16 +200,19 @@ export class HandlerEmitter {
   }
 
   /**
-   * Pushes the address of a guest access: the slot of operand `base`, with what `add` does to it,
-   * plus operand `offset`, 33 bits wide so that it cannot wrap. Traps when `bytes` there are not all
-   * inside.
+   * Pushes the address of a guest access: the i32 that `base` pushes plus operand `offset`, 33 bits wide
+   * so that it cannot wrap. Traps when `bytes` there are not all inside.
    */
-  guestAddress(base: number, offset: number, bytes: number, add: () => void = () => {}): this {
-    this.read(base, "i32");
-    add();
-    this.op(0xad).operand(offset).op(0xad).op(0x7c).tee(Local.address);
-    this.i64(bytes).op(0x7c).get(Local.limit).op(0x56); // i64.add, i64.gt_u
-    return this.trapIf(1).get(Local.address).op(0xa7); // i32.wrap_i64: the address itself
+  guestAddress(base: () => void, offset: number, bytes: number): this {
+    base();
+    this.op(0xad).operand(offset).op(0xad, 0x7c);
+    return this.inside(bytes);
+  }
+
+  /** Pushes the i64 on top as an address; traps when `bytes` there are not all in the guest memory. */
+  inside(bytes: number): this {
+    this.tee(Local.address).i64(bytes).op(0x7c).get(Local.limit).op(0x56); // i64.add, i64.gt_u
+    return this.trapIf(TrapCode.MemoryOutOfBounds).get(Local.address).op(0xa7); // i32.wrap_i64
   }
 
   /** Runs `then` when the i32 on top is not 0. */

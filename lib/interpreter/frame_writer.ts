@@ -10,9 +10,23 @@
  * @module
  */
 
-import { HANDLER, WORDS } from "./handlers.ts";
+import {
+  EXCHANGED,
+  HANDLER,
+  LEAVES,
+  MOST_TAKERS,
+  ONLY,
+  READS,
+  STORED,
+  TAKEN,
+  TAKERS,
+  TAKES,
+  Value,
+  WORDS,
+} from "./instructions.ts";
 import { CALLABLE } from "./layout.ts";
 import type { Program } from "./program.ts";
+import { NEGATED } from "./selection.ts";
 
 /** What a slot of the abstract stack holds: its own value, a constant, or what another slot holds. */
 const OWN = 0, CONST = 1, COPY = 2;
@@ -24,7 +38,25 @@ const ROOM = 16;
 const WAY_WORDS = 2;
 
 const MOVE = HANDLER.Move, MOVE64 = HANDLER.Move64, CONSTANT = HANDLER.Const, CONSTANT64 = HANDLER.Const64;
-const EXTEND_U = HANDLER.ExtendU, CHARGE = HANDLER.Charge, LOAD32 = HANDLER.Load32, LOAD64 = HANDLER.Load64;
+const EXTEND_U = HANDLER.ExtendU, CHARGE = HANDLER.Charge;
+const LOAD32 = HANDLER.Load32R, LOAD32_TAKING = HANDLER.Load32A, LOAD32_FIXED = HANDLER.Load32C;
+const LOAD64 = HANDLER.Load64R, LOAD64_FIXED = HANDLER.Load64C;
+
+const STORE64 = HANDLER.Store64RR, STORE64_CONSTANT = HANDLER.Store64RI;
+const STORE64_FIXED = HANDLER.Store64CR, STORE64_FIXED_CONSTANT = HANDLER.Store64CI;
+
+/** By handler of a store of 32 bits: the store of 64 bits that two of them are, or -1. */
+const STORE_HALVES = new Int16Array(WORDS.length).fill(-1);
+for (
+  const [wide, forms] of [
+    [STORE64, ["RR", "AR", "RA"]],
+    [STORE64_CONSTANT, ["RI", "AI"]],
+    [STORE64_FIXED, ["CR", "CA"]],
+    [STORE64_FIXED_CONSTANT, ["CI"]],
+  ] as const
+) {
+  for (const form of forms) STORE_HALVES[HANDLER[`Store32${form}`]] = wide;
+}
 
 const CHARGE_WORDS = WORDS[CHARGE];
 
@@ -43,6 +75,8 @@ export class FrameWriter {
 
   /** Word of the instruction before the last one; -1 when nothing before it may be changed. */
   #previous = -1;
+  /** Word of the one before that. */
+  #third = -1;
   /** By slot, from the lowest parameter on. */
   #kinds = new Uint8Array(256);
   /** The constant, or the slot that is copied. */
@@ -81,7 +115,7 @@ export class FrameWriter {
   /** Nothing waits, and the stack has a height. */
   settleAt(height: number): void {
     this.sp = this.#waiting = height;
-    this.last = this.#previous = -1;
+    this.last = this.#previous = this.#third = -1;
     this.defined = 0;
   }
 
@@ -302,30 +336,48 @@ export class FrameWriter {
 
   /** Makes the last instruction, whose result was popped, write to another slot. */
   #retarget(slot: number): void {
-    const { words } = this.program, last = this.last, previous = this.#previous;
+    const { words } = this.program, last = this.last;
     words[last + 1] = 4 * slot;
     this.#own(slot);
     this.defined = 0;
-    if (words[last] !== LOAD32 || previous < 0 || words[previous] !== LOAD32) return;
-    // Two halves of 64 bits, the high one first: one load, which traps where the high half would.
-    const high = words[previous + 1], base = words[last + 2], offset = words[last + 3];
-    if (high !== 4 * slot + 4 || words[previous + 2] !== base || base === high) return;
-    if (words[previous + 3] !== offset + 4 || offset < 0) return;
+    if (this.#previous < 0) return;
+    if (words[last] === LOAD32 || words[last] === LOAD32_FIXED) this.#joinLoads(slot);
+  }
+
+  /**
+   * Two halves of 64 bits, the high one first, are one load, which traps where the high half would.
+   * The last instruction loads a word into a slot.
+   */
+  #joinLoads(slot: number): void {
+    const { words, pcs } = this.program, low = this.last, high = this.#previous;
+    const fixed = words[low] === LOAD32_FIXED, place = words[low + 2], offset = words[low + 3];
+    if (words[high + 1] !== 4 * slot + 4) return;
+    if (fixed) {
+      if (words[high] !== LOAD32_FIXED || words[high + 2] !== place + 4 || words[high + 3] !== offset) return;
+    } else {
+      if (words[high] !== LOAD32 && words[high] !== LOAD32_TAKING) return;
+      if (words[high + 2] !== place || place === 4 * slot + 4) return;
+      if (words[high + 3] !== offset + 4 || offset < 0) return;
+    }
+    const pc = pcs[high], handler = fixed ? LOAD64_FIXED : LOAD64;
     this.unemit();
-    words[this.last] = LOAD64;
-    words[this.last + 1] = 4 * slot;
-    words[this.last + 3] = offset;
-    // It defines the pair on top of the stack, when that is what the two were.
-    this.defined = slot + 2 === this.sp ? 2 : 0;
+    this.unemit();
+    if (slot + 2 === this.sp) {
+      this.sp -= 2;
+      this.define(handler, 2, place, offset);
+    } else this.emit3(handler, 4 * slot, place, offset);
+    pcs[this.last] = pc;
   }
 
   // ── instructions ────────────────────────────────────────────────────────────────────────────
 
   /** Nothing before here may be changed by what follows, and a run can enter at `pc`. */
   boundary(pc: number): void {
-    this.last = this.#previous = -1;
+    this.last = this.#previous = this.#third = -1;
     this.defined = 0;
-    this.program.ips[pc] = this.program.addressOf(this.program.length);
+    const { ips } = this.program;
+    // What stands at the same pc already, a charge or a check, must be met by whoever comes here.
+    if (ips[pc] === 0) ips[pc] = this.program.addressOf(this.program.length);
   }
 
   /** Appends an instruction, whose operands follow; the word it is at. */
@@ -334,6 +386,7 @@ export class FrameWriter {
     if (at + ROOM > program.words.length) program.reserve(ROOM);
     program.words[at] = handler;
     program.pcs[at] = this.pc;
+    this.#third = this.#previous;
     this.#previous = this.last;
     this.last = at;
     this.defined = 0;
@@ -345,6 +398,7 @@ export class FrameWriter {
   emit1(handler: number, a: number): void {
     const at = this.emit(handler);
     this.program.words[at + 1] = a;
+    this.#link(at);
   }
 
   /** Appends an instruction with two operands. */
@@ -352,6 +406,7 @@ export class FrameWriter {
     const at = this.emit(handler), { words } = this.program;
     words[at + 1] = a;
     words[at + 2] = b;
+    this.#link(at);
   }
 
   /** Appends an instruction with three operands. */
@@ -360,6 +415,7 @@ export class FrameWriter {
     words[at + 1] = a;
     words[at + 2] = b;
     words[at + 3] = c;
+    this.#link(at);
   }
 
   /** Appends an instruction with four operands. */
@@ -369,6 +425,7 @@ export class FrameWriter {
     words[at + 2] = b;
     words[at + 3] = c;
     words[at + 4] = d;
+    this.#link(at);
   }
 
   /** Appends an instruction and pushes its result of 1 or 2 slots; operands it does not have are ignored. */
@@ -379,22 +436,101 @@ export class FrameWriter {
     // Words behind the instruction are written again by the next one.
     words[at + 3] = b;
     words[at + 4] = c;
+    this.#link(at);
     this.sp += slots;
     this.defined = slots;
   }
 
   /** Takes the last instruction back. */
   unemit(): void {
+    const { words } = this.program, producer = this.#previous;
+    if (producer >= 0 && TAKES[words[this.last]] !== Value.None && STORED[words[producer]] >= 0) {
+      words[producer] = STORED[words[producer]];
+    }
     this.program.length = this.last;
-    this.last = this.#previous;
-    this.#previous = -1;
+    this.last = producer;
+    this.#previous = this.#third;
+    this.#third = -1;
     this.defined = 0;
   }
 
-  /** Replaces the last instruction's handler and keeps its operands. */
-  replace(handler: number): void {
-    this.program.words[this.last] = handler;
-    this.program.length = this.last + WORDS[handler];
+  /**
+   * When an instruction reads what the one before has just computed, it takes it from the accumulator;
+   * and when nothing else will read that, it is left only there.
+   */
+  #link(at: number): void {
+    const producer = this.#previous;
+    if (producer < 0) return;
+    const { words } = this.program, kind = LEAVES[words[producer]];
+    if (kind === Value.None) return;
+    const result = words[producer + 1], first = MOST_TAKERS * words[at];
+    for (let k = first; k < first + MOST_TAKERS && TAKERS[k] >= 0; k++) {
+      const taker = TAKERS[k], word = at + TAKEN[k], takes = TAKES[taker];
+      if (words[word] !== result) continue;
+      if (takes !== kind && (takes !== Value.I32 || kind !== Value.I64)) continue;
+      if (EXCHANGED[k] !== 0) {
+        words[word] = words[at + EXCHANGED[k]];
+        words[at + EXCHANGED[k]] = result;
+      }
+      words[at] = taker;
+      const only = ONLY[words[producer]];
+      if (only >= 0 && this.#isDead(result, kind, at)) words[producer] = only;
+      return;
+    }
+  }
+
+  /** Whether nobody reads a result of the instruction before from its slot: the one at `at` has been given it. */
+  #isDead(result: number, kind: number, at: number): boolean {
+    const { words } = this.program, handler = words[at], slot = result >> 2, below = this.#below;
+    if (slot < this.sp) {
+      // It may still be overwritten by what takes it.
+      const wide = kind === Value.I64 || kind === Value.F64, leaves = LEAVES[handler];
+      if (leaves === Value.None || words[at + 1] !== result) return false;
+      if (this.#copies[below + slot] !== 0) return false;
+      if (wide && (this.#copies[below + slot + 1] !== 0 || (leaves !== Value.I64 && leaves !== Value.F64))) {
+        return false;
+      }
+    }
+    for (let reads = READS[handler] >> 1, k = 1; reads !== 0; reads >>= 1, k++) {
+      if ((reads & 1) !== 0 && Math.abs(words[at + k] - result) <= 4) return false;
+    }
+    return true;
+  }
+
+  /** Makes the last instruction, when it compares two integers for the value on top, say the opposite. */
+  negate(): boolean {
+    const { words } = this.program;
+    if (this.defined !== 1 || NEGATED[words[this.last]] < 0) return false;
+    words[this.last] = NEGATED[words[this.last]];
+    return true;
+  }
+
+  /**
+   * Appends a store: base and value are slots or constants as the handler has them; `high` is for
+   * constants of 64 bits, `last` the last operand. The low half of 64 bits behind the high half makes
+   * both of them one store, which traps where the high half would.
+   */
+  store(handler: number, base: number, value: number, high: number, last: number): void {
+    const { words, pcs } = this.program,
+      before = this.last,
+      wide = before < 0 ? -1 : STORE_HALVES[words[before]];
+    if (wide >= 0 && wide === STORE_HALVES[handler]) {
+      const fixed = wide === STORE64_FIXED || wide === STORE64_FIXED_CONSTANT;
+      const constant = wide === STORE64_CONSTANT || wide === STORE64_FIXED_CONSTANT;
+      const near = fixed
+        ? words[before + 1] === base + 4 && words[before + 3] === last
+        : words[before + 1] === base && words[before + 3] === last + 4 && last >= 0;
+      if (near && (constant || words[before + 2] === value + 4)) {
+        const pc = pcs[before], upper = words[before + 2];
+        this.unemit();
+        if (constant) this.emit4(wide, base, value, upper, last);
+        else this.emit3(wide, base, value, last);
+        pcs[this.last] = pc;
+        return;
+      }
+    }
+    if (WORDS[handler] === 5) this.emit4(handler, base, value, high, last);
+    else this.emit3(handler, base, value, last);
   }
 
   // ── jumps ───────────────────────────────────────────────────────────────────────────────────

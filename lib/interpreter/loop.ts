@@ -7,12 +7,24 @@
 
 import { CodeWriter, encodeWasm } from "../wasm/encode.ts";
 import { F32, F64, I32, I64 } from "../wasm/module.ts";
-import { HandlerEmitter, Local } from "./emit.ts";
+import { HandlerEmitter, type Kind, Local, LOCAL_TYPES } from "./emit.ts";
 import { HANDLERS } from "./handlers.ts";
 import { Header } from "./layout.ts";
 
+const TYPE_BYTES = { i32: I32, i64: I64, f32: F32, f64: F64 } as const;
+
 /** Memory of the counts, when there are any; the state is memory 0, that of the guest 1. */
 const COUNTS = 2;
+
+/** What the body of a handler does with the accumulator and the slots. */
+export interface HandlerFacts {
+  /** Kind of the result it leaves in the accumulator. */
+  readonly leaves: Kind | undefined;
+  /** Kind of the operand it takes from there. */
+  readonly takes: Kind | undefined;
+  /** Operands that are slots it reads, by bit. */
+  readonly reads: number;
+}
 
 /**
  * The bytes of the loop module. It imports the state memory as "m" "state" and the guest memory as
@@ -23,9 +35,20 @@ const COUNTS = 2;
  * instruction that is run
  */
 export function emitLoop(counting = false): Uint8Array<ArrayBuffer> {
+  return emit(counting).bytes;
+}
+
+/** What the bodies of the handlers do, by number. */
+export function handlerFacts(): HandlerFacts[] {
+  return emit(false).facts;
+}
+
+function emit(counting: boolean): { bytes: Uint8Array<ArrayBuffer>; facts: HandlerFacts[] } {
   const code = new CodeWriter();
   const count = HANDLERS.length;
   code.op(0x41, 0x00, 0x28).memory(Header.guestBytes).op(0xad, 0x21).u32(Local.limit);
+  // The call stack is used too seldom for a register.
+  code.op(0x41, 0x00, 0x20).u32(Local.cp).op(0x36).memory(Header.cp);
   code.op(0x02, 0x40); // block $stopped
   code.op(0x03, 0x40); // loop $next
   for (let n = 0; n < count; n++) code.op(0x02, 0x40);
@@ -35,9 +58,12 @@ export function emitLoop(counting = false): Uint8Array<ArrayBuffer> {
   }
   code.op(0x20).u32(Local.ip).op(0x28).memory(0).op(0x0e).u32(count - 1);
   for (let n = 0; n < count; n++) code.u32(n);
-  HANDLERS.forEach((handler, number) => {
+  const facts = HANDLERS.map((handler, number) => {
     code.u8(0x0b);
-    handler.emit(new HandlerEmitter(code, count - 1 - number), handler.operands.length + 1);
+    const emitter = new HandlerEmitter(code, count - 1 - number);
+    handler.emit(emitter, handler.operands.length + 1);
+    const { leaves, takes, reads } = emitter;
+    return { leaves, takes, reads };
   });
   code.op(0x0b, 0x00, 0x0b); // end of loop; unreachable; end of block
   for (
@@ -45,13 +71,13 @@ export function emitLoop(counting = false): Uint8Array<ArrayBuffer> {
       [Header.ip, Local.ip],
       [Header.fp, Local.fp],
       [Header.fuel, Local.fuel],
-      [Header.cp, Local.cp],
     ] as const
   ) {
     code.op(0x41, 0x00, 0x20).u32(local).op(0x36).memory(place);
   }
+  code.op(0x41, 0x00, 0x20).u32(Local.accumulator).op(0x37).memory(Header.accumulator);
   code.op(0x20).u32(Local.c).u8(0x0b);
-  return encodeWasm({
+  const bytes = encodeWasm({
     types: [{ params: [I32, I32, I32, I32], results: [I32] }],
     // With a page at least, V8 tests the small constant part of an address once and for all.
     memories: [
@@ -61,9 +87,12 @@ export function emitLoop(counting = false): Uint8Array<ArrayBuffer> {
     ],
     functions: [{
       type: 0,
-      locals: [I64, I64, I64, I64, I32, I32, I32, F32, F32, F64, F64],
+      locals: (["i64", "i32", "f32", "f64"] as const).flatMap((type) =>
+        Array<number>(LOCAL_TYPES[type]).fill(TYPE_BYTES[type])
+      ),
       body: code.finish(),
     }],
     exports: [{ name: "run", index: 0 }],
   });
+  return { bytes, facts };
 }

@@ -12,19 +12,22 @@ import { Op, type OpName, POPS, PUSHES } from "../isa/opcode.ts";
 import type { VerifiedModule } from "../isa/verify.ts";
 import { UNREACHED } from "../isa/heights.ts";
 import { FrameWriter } from "./frame_writer.ts";
-import { WORDS } from "./handlers.ts";
 import { DIVISION_CORE, FIRST_DIVISION, LAST_COMPARISON, LAST_DIVISION } from "./hidden.ts";
 import { Form, type Idiom, IDIOMS_BY_OPCODE, isBranch, isIdiom } from "./idioms.ts";
+import { WORDS } from "./instructions.ts";
 import { CALLABLE, TABLES } from "./layout.ts";
 import type { Program } from "./program.ts";
 import {
   BY_CONSTANT,
   BY_SLOTS,
+  FIXED,
   H,
   HIDDEN_BY_CONSTANT,
   HIDDEN_BY_SLOTS,
   JUMP_IF,
   JUMP_UNLESS,
+  LOAD_SUM,
+  LOAD_SUM_CONSTANT,
 } from "./selection.ts";
 
 /** How an opcode is lowered. */
@@ -203,6 +206,7 @@ export class Lowering {
           break;
         }
         case Action.Unary: {
+          if (op === Op.I32Eqz && frame.negate()) break;
           const a = frame.read(frame.sp - 1);
           frame.pop(1);
           frame.define(BY_SLOTS[op], 1, a);
@@ -558,57 +562,39 @@ export class Lowering {
 
   /** A load; an addition that makes its address becomes part of it. */
   #load(number: number, results: number, offset: number): void {
-    const frame = this.#frame, { words } = this.#program, last = frame.last;
-    if (frame.defined === 1 && (words[last] === H.AddRI || words[last] === H.AddRR)) {
-      const a = words[last + 2], b = words[last + 3];
-      const fused = number + (words[last] === H.AddRI ? 1 : 2);
-      frame.unemit();
+    const frame = this.#frame, { words } = this.#program, last = frame.last, top = frame.sp - 1;
+    if (frame.isConst(top) && isAddress(frame.constOf(top), offset)) {
+      const base = frame.constOf(top);
       frame.pop(1);
-      frame.define(fused, results, a, b, offset);
+      frame.define(FIXED[number], results, base + offset, base);
       return;
     }
-    const a = frame.read(frame.sp - 1);
+    const sum = frame.defined === 1 ? words[last] : -1;
+    if (sum === H.AddRI || sum === H.AddAI || sum === H.AddRR || sum === H.AddAR) {
+      const a = words[last + 2], b = words[last + 3];
+      frame.unemit();
+      frame.pop(1);
+      const constant = sum === H.AddRI || sum === H.AddAI;
+      frame.define((constant ? LOAD_SUM_CONSTANT : LOAD_SUM)[number], results, a, b, offset);
+      return;
+    }
+    const a = frame.read(top);
     frame.pop(1);
     frame.define(number, results, a, offset);
   }
 
   #store(op: number, offset: number): void {
-    const frame = this.#frame, sp = frame.sp, pops = POPS[op], wide = pops === 3;
+    const frame = this.#frame, sp = frame.sp, pops = POPS[op], wide = pops === 3, at = sp - pops;
     const constant = wide ? frame.isConst64(sp - 2) : frame.isConst(sp - 1);
-    if (constant && wide) {
-      const low = frame.constOf(sp - 2), high = frame.constOf(sp - 1), base = frame.read(sp - 3);
-      frame.pop(3);
-      frame.emit4(BY_CONSTANT[op], base, low, high, offset);
-      return;
-    }
-    const value = constant ? frame.constOf(sp - 1) : wide ? frame.read64(sp - 2) : frame.read(sp - 1);
-    const base = frame.read(sp - pops);
-    frame.pop(pops);
     const number = constant ? BY_CONSTANT[op] : BY_SLOTS[op];
-    if (!this.#joinStore(number, base, value, offset)) frame.emit3(number, base, value, offset);
-  }
-
-  /** Two halves of 64 bits, the high one first, are one store, which traps where the high half would. */
-  #joinStore(number: number, base: number, value: number, offset: number): boolean {
-    const frame = this.#frame, { words } = this.#program, last = frame.last;
-    if (last < 0 || words[last] !== number || (number !== H.Store32 && number !== H.Store32Const)) {
-      return false;
-    }
-    if (words[last + 1] !== base || words[last + 3] !== offset + 4 || offset < 0) return false;
-    if (number === H.Store32) {
-      if (words[last + 2] !== value + 4) return false;
-      words[last + 2] = value;
-      frame.replace(H.Store64);
-    } else {
-      const high = words[last + 2];
-      frame.replace(H.Store64Const);
-      words[last + 2] = value;
-      words[last + 3] = high;
-      words[last + 4] = offset;
-      return true;
-    }
-    words[last + 3] = offset;
-    return true;
+    const low = sp - pops + 1;
+    const value = constant ? frame.constOf(low) : wide ? frame.read64(low) : frame.read(low);
+    const high = constant && wide ? frame.constOf(low + 1) : 0;
+    const fixed = frame.isConst(at) && isAddress(frame.constOf(at), offset);
+    const constantBase = fixed ? frame.constOf(at) : 0;
+    const base = fixed ? constantBase + offset : frame.read(at);
+    frame.pop(pops);
+    frame.store(fixed ? FIXED[number] : number, base, value, high, fixed ? constantBase : offset);
   }
 
   #zero(slots: number): void {
@@ -801,6 +787,11 @@ export class Lowering {
     frame.boundary(pc);
     this.#binary64(slots, constant, 2, false);
   }
+}
+
+/** Whether a constant base and an offset, both unsigned, are an address that an operand can hold. */
+function isAddress(base: number, offset: number): boolean {
+  return (base >>> 0) + (offset >>> 0) < 2 ** 32;
 }
 
 /** The first instruction behind what opens a function: signature, charge, reservation. */

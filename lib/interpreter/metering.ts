@@ -1,11 +1,12 @@
 /**
  * Whether fuel bounds every run of a module: whether all ways that lead around in a circle, through
- * loops and calls, pass a charge. The fast loop counts nothing but fuel, so it runs decoded modules
- * under a fuel limit only when that is so; the others stay with the plain loop, which counts.
+ * loops and calls, pass a charge. Decoded modules of which that is not known are lowered to a form in
+ * which jumps and calls without a charge are counted, too.
  *
  * @module
  */
 
+import { UNREACHED } from "../isa/heights.ts";
 import { Op } from "../isa/opcode.ts";
 import type { VerifiedModule } from "../isa/verify.ts";
 
@@ -18,18 +19,19 @@ const ON_WAY = 1, DONE = 2;
  * @param bounded by function: not negative for those that are known to end by themselves
  */
 export function isMetered(verified: VerifiedModule, bounded: Int8Array): boolean {
-  const { module, starts, functionCount } = verified;
-  const length = module.length;
+  const { module: { length }, heights, starts, functionCount } = verified;
   const bySignature = listBySignature(verified);
   // Nodes are instructions, and behind them one per signature, for all functions with it.
   const states = new Uint8Array(length + bySignature.heads.length);
   const way = new Int32Array(states.length), next = new Int32Array(states.length);
   const walk = new Walk(verified, bounded, bySignature);
-  for (let number = 0; number < functionCount; number++) {
-    if (bounded[number] >= 0 || states[starts[number]] !== 0) continue;
+  // A charge ends a way, so others begin behind it: from anywhere, that is.
+  for (let from = 0, number = 0; from < length; from++) {
+    while (number + 1 < functionCount && starts[number + 1] <= from) number++;
+    if (bounded[number] >= 0 || states[from] !== 0 || heights[from] === UNREACHED) continue;
     let depth = 0;
-    way[0] = starts[number];
-    states[way[0]] = ON_WAY;
+    way[0] = from;
+    states[from] = ON_WAY;
     while (depth >= 0) {
       const node = way[depth], successor = walk.successor(node, next[node]);
       if (successor === END) {

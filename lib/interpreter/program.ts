@@ -81,7 +81,7 @@ export class Program {
     this.mostSlots = most;
   }
 
-  /** Whether charges end every run under a fuel limit; where not, the plain loop counts jumps. */
+  /** Whether charges end every run under a fuel limit; where not, jumps must be counted (`counting`). */
   get metered(): boolean {
     const { info } = this.verified.module;
     return this.#metered ??= info !== undefined ? info.metered : isMetered(this.verified, this.hidden);

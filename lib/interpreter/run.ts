@@ -11,9 +11,9 @@ import { UNREACHED } from "../isa/heights.ts";
 import { Op, POPS } from "../isa/opcode.ts";
 import type { Machine } from "../vm/machine.ts";
 import { Exit, run } from "../vm/step.ts";
-import { HANDLERS } from "./handlers.ts";
+import { operandsOf } from "./instructions.ts";
 import { CALL_MARGIN, CALLABLE, Header, STACK_MARGIN, Stop } from "./layout.ts";
-import { emitLoop } from "./loop.ts";
+import { LOOP_BASE64 } from "./loop_bytes.ts";
 import { Lowering } from "./lower.ts";
 import type { Program } from "./program.ts";
 import { State } from "./state.ts";
@@ -37,7 +37,7 @@ let compiledLoop: WebAssembly.Module | undefined;
 
 /** The loop module, compiled once for all machines. */
 function loopModule(): WebAssembly.Module {
-  return compiledLoop ??= new HostModule(emitLoop());
+  return compiledLoop ??= new HostModule(Uint8Array.fromBase64(LOOP_BASE64));
 }
 
 function instantiateLoop(state: WebAssembly.Memory, guest: WebAssembly.Memory): LoopFunction {
@@ -106,7 +106,8 @@ export class FastMachine {
     const { heights } = program.verified, { fuel } = machine;
     for (;;) {
       const ip = this.#ipAt(machine.pc);
-      if (ip === 0) {
+      // The next jump without a charge may be one too many: only the plain loop stops in front of it.
+      if (ip === 0 || (program.counts && fuel.uncharged >= machine.mostUncharged)) {
         const exit = this.#step();
         if (exit !== undefined) return exit;
         continue;
@@ -333,11 +334,19 @@ export class FastMachine {
   /** The address that a load or store could not use, where the plain loop has it: messages read it there. */
   #showAddress(ip: number): void {
     const machine = this.#machine, { words } = this.#state, { module, pc, sp } = machine;
-    const at = ip >> 2, operands = HANDLERS[words[at]].operands;
-    const base = operands.indexOf("base"), add = operands.indexOf("add"), index = operands.indexOf("index");
-    if (base < 0) return;
-    const slot = (operand: number) => words[(words[Header.fp >> 2] + words[at + 1 + operand]) >> 2];
-    const address = slot(base) + (add >= 0 ? words[at + 1 + add] : 0) + (index >= 0 ? slot(index) : 0);
+    const at = ip >> 2, operands = operandsOf(words[at]);
+    let address = NaN;
+    operands.forEach((operand, k) => {
+      const word = words[at + 1 + k];
+      // A star stands for the accumulator, an equals sign for a constant.
+      if (operand === "base*") address = words[Header.accumulator >> 2];
+      else if (operand === "base=") address = word;
+      else if (operand === "add") address += word;
+      else if (operand === "base" || operand === "index") {
+        address = (operand === "base" ? 0 : address) + words[(words[Header.fp >> 2] + word) >> 2];
+      }
+    });
+    if (Number.isNaN(address)) return;
     machine.stack[sp - POPS[module.opcodes[pc]]] = address;
   }
 

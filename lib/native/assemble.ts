@@ -7,10 +7,11 @@
  */
 
 import { CodeWriter } from "../wasm/encode.ts";
-import { LOAD_OPCODES, STORE_OPCODES, type Translated } from "./function.ts";
-import { Global, Import, IMPORTS, STATE } from "./layout.ts";
+import { LOAD_OPCODES, pushAddress, type Saver, STORE_OPCODES, width } from "./frame.ts";
+import type { Translated } from "./function.ts";
+import { Import, IMPORTS, STATE } from "./layout.ts";
 import type { Shape } from "./signatures.ts";
-import { I32, I64, TYPE_BYTES } from "./slots.ts";
+import { I32, TYPE_BYTES } from "./slots.ts";
 
 /** Module name of all imports. */
 export const IMPORT_MODULE = "m";
@@ -31,8 +32,8 @@ export class Assembly {
   /** A module without functions. */
   constructor() {
     const word = TYPE_BYTES[I32];
-    this.#type([word, word, word, word], [word]); // unwind: function, site, height, fuel
-    this.#type([word, word, word], [word]); // step: pc, height, fuel
+    this.#type([word, word, word, word], [word]); // unwind: function, site, place, fuel
+    this.#type([word, word, word], [word]); // step: pc, place, fuel
     this.#type([word], []); // link: function
     this.#type([], []); // the tag
   }
@@ -49,14 +50,14 @@ export class Assembly {
   typeOf({ params, results, resultSlots }: Shape): number {
     const bytes = (types: readonly number[]) => types.map((type) => TYPE_BYTES[type]);
     const fuel = resultSlots < 0 ? [] : [TYPE_BYTES[I32]];
-    return this.#type([...bytes(params), TYPE_BYTES[I64], TYPE_BYTES[I32]], [...bytes(results), ...fuel]);
+    return this.#type([...bytes(params), TYPE_BYTES[I32], TYPE_BYTES[I32]], [...bytes(results), ...fuel]);
   }
 
   /** Type index of a function that resumes one of a shape: target, place, fuel. */
   resumeTypeOf({ results, resultSlots }: Shape): number {
     const fuel = resultSlots < 0 ? [] : [TYPE_BYTES[I32]];
     return this.#type(
-      [TYPE_BYTES[I32], TYPE_BYTES[I64], TYPE_BYTES[I32]],
+      [TYPE_BYTES[I32], TYPE_BYTES[I32], TYPE_BYTES[I32]],
       [...results.map((type) => TYPE_BYTES[type]), ...fuel],
     );
   }
@@ -82,54 +83,52 @@ export class Assembly {
     return this.add(type, [], code.finish());
   }
 
+  /** Adds what saves a frame. */
+  addSaver({ params, body }: Saver): number {
+    return this.add(this.#type(params, []), [TYPE_BYTES[I32]], body);
+  }
+
   /**
-   * Adds and exports "enter": (position in the table, height, depth, fuel) → fuel. It takes the
-   * parameters from the value stack and puts the results there; both words of the place are biased.
+   * Adds and exports "enter": (position in the table, place, fuel) → fuel. It takes the parameters from
+   * the value stack and puts the results there.
    */
   addEntry(shape: Shape): void {
-    this.#addStub("enter", shape, (code, place) => {
+    this.#addStub("enter", shape, (code) => {
       let slot = 0;
       for (const type of shape.params) {
-        code.u8(0x20).u32(4).u8(LOAD_OPCODES[type]).memory(4 * slot, STATE);
+        code.u8(0x20).u32(3).u8(LOAD_OPCODES[type]).memory(4 * slot, STATE);
         slot += width(type);
       }
-      place();
-      code.op(0x20, 0, 0x11).u32(this.typeOf(shape)).u8(0x00);
+      code.op(0x20, 1, 0x20, 2, 0x20, 0, 0x11).u32(this.typeOf(shape)).u8(0x00);
     });
   }
 
-  /** Adds and exports "resume": (target, height, depth, fuel) → fuel, for a function that resumes. */
+  /** Adds and exports "resume": (target, place, fuel) → fuel, for a function that resumes. */
   addResume(index: number, shape: Shape): void {
-    this.#addStub("resume", shape, (code, place) => {
-      code.op(0x20, 0);
-      place();
-      code.u8(0x10).u32(index);
-    });
+    this.#addStub("resume", shape, (code) => code.op(0x20, 0, 0x20, 1, 0x20, 2, 0x10).u32(index));
   }
 
-  #addStub(name: string, shape: Shape, call: (code: CodeWriter, place: () => void) => void): void {
+  #addStub(name: string, shape: Shape, call: (code: CodeWriter) => void): void {
     const word = TYPE_BYTES[I32], code = new CodeWriter();
     // Locals: address of the lowest slot, then the results.
-    code.op(0x20, 1, 0x41, 2, 0x74, 0x23).u32(Global.base).op(0x6a, 0x41).s32(4 * shape.paramSlots).op(
-      0x6b,
-      0x21,
-      4,
-    );
-    call(code, () => code.op(0x20, 2, 0xad, 0x42, 32, 0x86, 0x20, 1, 0xad, 0x84, 0x20, 3));
+    code.op(0x20, 1);
+    pushAddress(code, shape.paramSlots);
+    code.op(0x21, 3);
+    call(code);
     if (shape.resultSlots < 0) code.u8(0x00);
     else {
-      code.op(0x21, 3);
-      for (let k = shape.results.length - 1; k >= 0; k--) code.u8(0x21).u32(5 + k);
+      code.op(0x21, 2);
+      for (let k = shape.results.length - 1; k >= 0; k--) code.u8(0x21).u32(4 + k);
       let slot = 0;
       shape.results.forEach((type, k) => {
-        code.op(0x20, 4).u8(0x20).u32(5 + k).u8(STORE_OPCODES[type]).memory(4 * slot, STATE);
+        code.op(0x20, 3).u8(0x20).u32(4 + k).u8(STORE_OPCODES[type]).memory(4 * slot, STATE);
         slot += width(type);
       });
-      code.op(0x20, 3);
+      code.op(0x20, 2);
     }
     code.u8(0x0b);
     const locals = [word, ...shape.results.map((type) => TYPE_BYTES[type])];
-    const index = this.add(this.#type([word, word, word, word], [word]), locals, code.finish());
+    const index = this.add(this.#type([word, word, word], [word]), locals, code.finish());
     this.#exports.push({ name, index });
   }
 
@@ -153,7 +152,7 @@ export class Assembly {
       from("tag").op(0x04, 0x00, 0x03);
       from("fuel").op(0x03, TYPE_BYTES[I32], 0x01);
       from("host").op(0x03, TYPE_BYTES[I32], 0x01);
-      from("base").op(0x03, TYPE_BYTES[I32], 0x00);
+      from("base").op(0x03, TYPE_BYTES[I32], 0x01);
       from("unwind").op(0x00, 0x00);
       from("step").op(0x00, 0x01);
       from("link").op(0x00, 0x02);
@@ -195,10 +194,6 @@ export class Assembly {
     out.u8(0x00).u32(title.length).block(title.finish());
     return { bytes: out.finish(), positions };
   }
-}
-
-function width(type: number): number {
-  return TYPE_BYTES[type] === 0x7e || TYPE_BYTES[type] === 0x7c ? 2 : 1;
 }
 
 /** A function with its place in a module. */

@@ -13,7 +13,9 @@ import { Assembly, type Placed } from "./assemble.ts";
 import { IMPORTS } from "./layout.ts";
 import { Mode, type Translated, Translator } from "./function.ts";
 import { type Shape, Signatures } from "./signatures.ts";
-import { globalsAt } from "./state.ts";
+import { targetsAt } from "./state.ts";
+import { findNeeds, type Needs } from "./limits.ts";
+import type { Surroundings } from "./calls.ts";
 
 /** Taken now: a program may put something else into the place of the global later. */
 const HostModule = WebAssembly.Module;
@@ -59,8 +61,8 @@ export class NativeCode {
   readonly functions: (Translated | undefined)[];
   /** By function: the same for resuming it. */
   readonly resumed = new Map<number, Translated>();
-  /** By function: slots above its entry that must be addressable. */
-  readonly needed: Int32Array;
+  /** What the functions need. */
+  readonly needs: Needs;
   /** Bytes of WebAssembly emitted so far. */
   emittedBytes = 0;
   /** Instructions translated so far. */
@@ -79,9 +81,16 @@ export class NativeCode {
     this.signatures = new Signatures(verified);
     this.functions = new Array(functionCount).fill(undefined);
     this.#batches = new Array(functionCount).fill(undefined);
-    this.needed = verified.maxHeights.slice();
-    const globals = { address: globalsAt(verified), words: program.globalWords };
-    this.#translator = new Translator(verified, this.signatures, program.hidden, globals, !program.ticks);
+    this.needs = findNeeds(verified, program.hidden);
+    this.#translator = new Translator({
+      verified,
+      signatures: this.signatures,
+      hidden: program.hidden,
+      needs: this.needs,
+      globalWords: program.globalWords,
+      targets: targetsAt(program),
+      metered: !program.ticks,
+    });
   }
 
   /** The compiled code of a lowered module, the same for all machines that run it. */
@@ -152,37 +161,34 @@ export class NativeCode {
     const name = ++named, { bytes, positions } = assembly.finish(`${NAME}${name}`);
     this.emittedBytes += bytes.length;
     this.#located.set(name, { functions: translated.map((one, k) => ({ ...one, position: positions[k] })) });
+    (globalThis as any).__dump?.(bytes);
     return new HostModule(bytes);
   }
 
   #compile(root: number): Batch {
     const numbers = this.#gather(root), assembly = new Assembly(), { signatures } = this;
-    const indices = new Map(numbers.map((number, k) => [number, IMPORTS + k]));
-    const others: number[] = [];
-    const surroundings = {
-      indexOf: (number: number) => {
-        let index = indices.get(number);
-        if (index === undefined) {
-          indices.set(number, index = IMPORTS + numbers.length + others.length);
-          others.push(number);
-        }
-        return index;
-      },
-      typeOf: (shape: Shape) => assembly.typeOf(shape),
-    };
-    const translated = numbers.map((number) => {
-      const one = this.#translator.translate(number, Mode.Call, surroundings)!;
-      this.functions[number] = one;
-      this.needed[number] = Math.max(this.needed[number], this.#translator.flow.reserved);
-      return one;
-    });
+    const places = new Places(assembly, numbers);
+    const translated = numbers.map((number) =>
+      this.functions[number] = this.#translator.translate(number, Mode.Call, places)!
+    );
     for (const { number, locals, body } of translated) {
       assembly.place(number + 1, assembly.add(assembly.typeOf(signatures.of(number)), locals, body));
     }
-    for (const number of others) assembly.addTrampoline(number, signatures.of(number));
+    this.#addOthers(assembly, places, this.functions);
     const batch = { module: this.#finish(assembly, translated), numbers };
     for (const number of numbers) this.#batches[number] = batch;
     return batch;
+  }
+
+  #addOthers(
+    assembly: Assembly,
+    { others }: Places,
+    translated: { [number: number]: Translated | undefined },
+  ): void {
+    for (const other of others) {
+      if (other < 0) assembly.addSaver(translated[-1 - other]!.saver!);
+      else assembly.addTrampoline(other, this.signatures.of(other));
+    }
   }
 
   /** A function and what it calls directly or not, nearest first, up to the size of a batch. */
@@ -213,22 +219,49 @@ export class NativeCode {
   }
 
   #compileResumable(number: number): Resumable | undefined {
-    const assembly = new Assembly(), others: number[] = [], shape = this.signatures.of(number);
-    const one = this.#translator.translate(number, Mode.Resume, {
-      indexOf: (callee) => {
-        let position = others.indexOf(callee);
-        if (position < 0) position = others.push(callee) - 1;
-        return IMPORTS + 1 + position;
-      },
-      typeOf: (shape) => assembly.typeOf(shape),
-    });
+    const assembly = new Assembly(), places = new Places(assembly, [-1]), shape = this.signatures.of(number);
+    const one = this.#translator.translate(number, Mode.Resume, places);
     const targets = one === undefined ? undefined : this.#translator.targets();
     if (one === undefined || targets === undefined || targets.size === 0) return undefined;
     const index = assembly.add(assembly.resumeTypeOf(shape), one.locals, one.body);
-    for (const callee of others) assembly.addTrampoline(callee, this.signatures.of(callee));
+    this.#addOthers(assembly, places, { [number]: one });
     assembly.addResume(index, shape);
     this.resumed.set(number, one);
     return { module: this.#finish(assembly, [one]), targets };
+  }
+}
+
+/** Where the functions of a module that is being put together come to be: first those it is for, then others. */
+class Places implements Surroundings {
+  /** Functions of other modules that are called, and what saves those of this one as negative numbers. */
+  readonly others: number[] = [];
+  readonly #assembly: Assembly;
+  readonly #own: number;
+  readonly #indices: Map<number, number>;
+
+  constructor(assembly: Assembly, numbers: readonly number[]) {
+    this.#assembly = assembly;
+    this.#own = numbers.length;
+    this.#indices = new Map(numbers.map((number, k) => [number, IMPORTS + k]));
+    // What is resumed is no function that can be called.
+    this.#indices.delete(-1);
+  }
+
+  indexOf(number: number): number {
+    let index = this.#indices.get(number);
+    if (index === undefined) {
+      this.#indices.set(number, index = IMPORTS + this.#own + this.others.length);
+      this.others.push(number);
+    }
+    return index;
+  }
+
+  saverOf(number: number): number {
+    return this.indexOf(-1 - number);
+  }
+
+  typeOf(shape: Shape): number {
+    return this.#assembly.typeOf(shape);
   }
 }
 

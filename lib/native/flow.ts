@@ -34,6 +34,8 @@ export class FlowGraph {
   dominators = new Int32Array(0);
   /** By block: 1 when several ways lead there. */
   joins = new Uint8Array(0);
+  /** By block: 1 when several ways lead forward there. */
+  merges = new Uint8Array(0);
   /** By block: 1 when a way leads back there. */
   loops = new Uint8Array(0);
   /** By block: 1 when a branch table leads there. */
@@ -42,10 +44,10 @@ export class FlowGraph {
   children = new Int32Array(0);
   /** By block: the next block with the same dominator, 0 for none. */
   siblings = new Int32Array(0);
-  /** Most slots above the entry that a `StackCheck` of the function reserves. */
-  reserved = 0;
   /** Whether the function calls another one that is not hidden. */
   calls = false;
+  /** Whether the host performs instructions for it. */
+  steps = false;
 
   readonly #verified: VerifiedModule;
   readonly #hidden: Int8Array;
@@ -114,6 +116,7 @@ export class FlowGraph {
     this.firsts = new Int32Array(size + 1);
     this.dominators = new Int32Array(size);
     this.joins = new Uint8Array(size);
+    this.merges = new Uint8Array(size);
     this.loops = new Uint8Array(size);
     this.entries = new Uint8Array(size);
     this.children = new Int32Array(size);
@@ -124,8 +127,7 @@ export class FlowGraph {
   #countArrivals(): boolean {
     const { heights, module: { opcodes, immediates } } = this.#verified;
     const start = this.#start, arrivals = this.#arrivals;
-    this.reserved = 0;
-    this.calls = false;
+    this.calls = this.steps = false;
     for (let pc = start; pc < this.#end; pc++) {
       if (heights[pc] === UNREACHED) continue;
       const op = opcodes[pc];
@@ -137,12 +139,11 @@ export class FlowGraph {
       } else if (op === Op.StackCheck) {
         // What no window holds is left to the interpreter.
         if (immediates[pc] < 0 || immediates[pc] > 2 ** 28) return false;
-        this.reserved = Math.max(this.reserved, heights[pc] + immediates[pc]);
       } else if (op === Op.CallInternal) {
         if (this.#hidden[this.#verified.functionAt(immediates[pc])] < 0) this.calls = true;
       } else if (op === Op.CallIndirect || op === Op.ReturnCallInternal || op === Op.ReturnCallIndirect) {
         this.calls = true;
-      }
+      } else if (STEPPED[op] !== 0) this.steps = true;
     }
     return true;
   }
@@ -304,9 +305,10 @@ export class FlowGraph {
 
   /** Finds joins, loops and the children of the dominator tree; false when a loop has two ways in. */
   #classify(): boolean {
-    const { count, firsts, successors, dominators, joins, loops, entries, children, siblings } = this;
+    const { count, firsts, successors, dominators, joins, merges, loops, entries, children, siblings } = this;
     const { module: { opcodes } } = this.#verified;
     joins.fill(0, 0, count);
+    merges.fill(0, 0, count);
     loops.fill(0, 0, count);
     entries.fill(0, 0, count);
     children.fill(0, 0, count);
@@ -323,7 +325,9 @@ export class FlowGraph {
           while (above > to) above = dominators[above];
           if (above !== to) return false;
           loops[to] = joins[to] = 1;
-        } else if (seen[to] !== 0) joins[to] = 1;
+          continue;
+        }
+        if (seen[to] !== 0) joins[to] = merges[to] = 1;
         seen[to] = 1;
       }
     }
@@ -334,6 +338,28 @@ export class FlowGraph {
     }
     return true;
   }
+}
+
+/** By opcode: 1 when the host may perform it for compiled code. */
+const STEPPED: Uint8Array = steppedTable();
+
+function steppedTable(): Uint8Array {
+  const table = new Uint8Array(256);
+  const names = [
+    ...[
+      "MemoryGrow",
+      "MemoryInit",
+      "DataDrop",
+      "ElemDrop",
+      "TableSize",
+      "TableGrow",
+      "TableFill",
+      "TableGet",
+    ],
+    ...["TableSet", "TableCopy", "TableInit", "GlobalGet", "GlobalSet", "Call", "ReturnCall"],
+  ] as const;
+  for (const name of names) table[Op[name]] = 1;
+  return table;
 }
 
 /** Whether an instruction ends a basic block. */

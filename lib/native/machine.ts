@@ -10,16 +10,24 @@
 import { TrapCode } from "../error.ts";
 import { UNREACHED } from "../isa/heights.ts";
 import { Op } from "../isa/opcode.ts";
-import { CALL_MARGIN } from "../interpreter/layout.ts";
 import type { Program } from "../interpreter/program.ts";
 import type { Loop } from "../vm/loop.ts";
 import type { Machine } from "../vm/machine.ts";
 import { Exit, run } from "../vm/step.ts";
 import { IMPORT_MODULE } from "./assemble.ts";
 import { type Batch, NativeCode } from "./code.ts";
-import { DEPTH_MARGIN, LEAF_SLOTS, MOST_FRAMES, Reason, REASON_BITS, TARGETS } from "./layout.ts";
+import {
+  DEPTH_BITS,
+  HEIGHT_END,
+  MARGIN_DEPTH,
+  MARGIN_SLOTS,
+  MOST_FRAMES,
+  MOST_SLOTS,
+  Reason,
+  REASON_BITS,
+} from "./layout.ts";
 import type { Shape } from "./signatures.ts";
-import { NativeState } from "./state.ts";
+import { NativeState, targetsAt } from "./state.ts";
 import { type Position, wasmFrames, withWholeTraces } from "./stack_trace.ts";
 
 /** Taken now: a program may put something else into the place of the globals later. */
@@ -45,8 +53,8 @@ const TICKS = 2_000_000;
 /** What stands for the guest memory while there is none. */
 let noMemory: WebAssembly.Memory | undefined;
 
-/** Enters or resumes compiled code: what, height, depth, fuel; the fuel that is left. */
-type Enter = (what: number, height: number, depth: number, fuel: number) => number;
+/** Enters or resumes compiled code: what, place, fuel; the fuel that is left. */
+type Enter = (what: number, place: number, fuel: number) => number;
 
 /**
  * Performs the syscall the machine stands at and says whether it can go on. The state is exact but for
@@ -67,9 +75,8 @@ export class NativeMachine implements Loop {
   readonly #code: NativeCode;
   readonly #state: NativeState;
   readonly #onSyscall: OnSyscall | undefined;
-  /** Biases of the words of a place. */
-  readonly #heightBias: number;
-  #depthBias = 0;
+  /** Height that is 0 in the places of the present run of compiled code, with its bias taken off. */
+  #ground = 0;
 
   // What is linked to the present guest memory.
   #guest: WebAssembly.Memory | undefined;
@@ -80,6 +87,7 @@ export class NativeMachine implements Loop {
   #resumes = new Map<number, Enter | undefined>();
   readonly #fuel = new Global({ value: "i32", mutable: true }, 0);
   readonly #host = new Global({ value: "i32", mutable: true }, 0);
+  readonly #base = new Global({ value: "i32", mutable: true }, 0);
 
   // What a run of compiled code says about how it ended.
   /** Fuel of the slice that compiled code does not have. */
@@ -103,7 +111,6 @@ export class NativeMachine implements Loop {
     this.#code = NativeCode.of(program);
     this.#state = state;
     this.#onSyscall = options.onSyscall;
-    this.#heightBias = 0x7fff_ffff - machine.window;
   }
 
   /**
@@ -116,6 +123,12 @@ export class NativeMachine implements Loop {
     return state && new NativeMachine(machine, program, state, options);
   }
 
+  /** Compiles and links the function at a pc, with what it calls, before a run needs it. */
+  prepare(pc: number): void {
+    this.#refresh();
+    this.#link(this.#program.verified.functionAt(pc));
+  }
+
   /** Runs from `machine.pc` until an Exit, which is never `Left`. */
   run(): Exit {
     const machine = this.#machine, { verified } = this.#program, { starts, module } = verified;
@@ -125,7 +138,7 @@ export class NativeMachine implements Loop {
     // After compiled code has left, one instruction at least is for the plain loop.
     let stay = false;
     for (;;) {
-      const { pc } = machine;
+      const { pc, depth } = machine;
       if (pc >>> 0 >= module.length || verified.heights[pc] === UNREACHED) return this.#runWild();
       const number = verified.functionAt(pc);
       if (!stay) {
@@ -134,7 +147,9 @@ export class NativeMachine implements Loop {
         else entered = this.#resume(number, pc);
         if (entered !== null) {
           if (entered !== undefined) return this.#leave(entered);
-          stay = this.#reason === Reason.Leave;
+          // A function that was not entered, because there were many frames, can be now that there are none.
+          const again = machine.depth > depth && machine.pc === starts[verified.functionAt(machine.pc)];
+          stay = this.#reason === Reason.Leave && !again;
           continue;
         }
       }
@@ -268,27 +283,28 @@ export class NativeMachine implements Loop {
   /** Whether a frame is far enough from all limits, with what it may call without looking at them. */
   #hasRoom(number: number, height: number): boolean {
     const machine = this.#machine;
-    return height + this.#code.needed[number] + LEAF_SLOTS + CALL_MARGIN <= machine.window &&
-      machine.depth + DEPTH_MARGIN <= machine.limits.callDepth;
+    return height + this.#code.needs.slots[number] + MARGIN_SLOTS <= machine.window &&
+      machine.depth + MARGIN_DEPTH <= machine.limits.callDepth;
   }
 
   #call(enter: Enter, what: number, height: number, shape: Shape): Exit | undefined {
     const machine = this.#machine, { fuel } = machine, { ticks } = this.#program;
     const { depth } = machine;
-    this.#depthBias = 0x7fff_ffff - Math.min(machine.limits.callDepth, depth + MOST_FRAMES);
+    const outerGround = this.#ground, outerBase = this.#base.value, outerHost = this.#host.value;
+    const heights = HEIGHT_END - 1 - Math.min(MOST_SLOTS, machine.window - height);
+    const depths = (1 << (DEPTH_BITS - 1)) - 1 - Math.min(MOST_FRAMES, machine.limits.callDepth - depth);
+    this.#ground = height - heights;
+    this.#base.value = this.#state.stackAt + 4 * this.#ground;
     this.#frames.length = 0;
     this.#stopped = false;
     this.#exit = undefined;
     this.#reason = Reason.Call;
     this.#capacity = machine.capacity;
-    const outerHost = this.#host.value;
     const grant = ticks ? TICKS : fuel.slice;
     this.#kept = ticks ? fuel.slice : 0;
     this.#fuel.value = grant;
     try {
-      const rest = withWholeTraces(() =>
-        enter(what, height + this.#heightBias, depth + this.#depthBias, grant)
-      );
+      const rest = withWholeTraces(() => enter(what, (heights << DEPTH_BITS) + depths, grant));
       this.#settleFuel(rest);
       machine.sp = height - shape.paramSlots + shape.resultSlots;
       return this.#return();
@@ -298,6 +314,8 @@ export class NativeMachine implements Loop {
       throw error;
     } finally {
       this.#host.value = outerHost;
+      this.#base.value = outerBase;
+      this.#ground = outerGround;
       machine.capacity = Math.max(machine.capacity, this.#capacity);
       machine.fuel.uncharged = this.#exit === Exit.Uncharged ? machine.mostUncharged : 0;
     }
@@ -330,6 +348,7 @@ export class NativeMachine implements Loop {
     if (this.#exit !== undefined) return this.#exit;
     switch (this.#reason) {
       case Reason.Fuel:
+      case Reason.Huge:
         return Exit.Fuel;
       case Reason.Tick:
         return this.#exit = Exit.Uncharged;
@@ -386,27 +405,28 @@ export class NativeMachine implements Loop {
   // ── what compiled code calls ────────────────────────────────────────────────────────────────
 
   /** A frame is about to write its slots: notes where it stands; which of its heights that is. */
-  #unwind(number: number, site: number, height: number, fuel: number): number {
+  #unwind(number: number, site: number, place: number, fuel: number): number {
     const code = number < 0 ? this.#code.resumed.get(-1 - number)! : this.#code.functions[number]!;
     const what = code.sites[2 * site], reason = what & ((1 << REASON_BITS) - 1), pc = what >>> REASON_BITS;
-    const entry = height - this.#heightBias;
+    const entry = (place >>> DEPTH_BITS) + this.#ground;
     if (reason === Reason.Call) this.#frames.push(pc);
     else if (!this.#stopped) {
       this.#stopped = true;
       this.#reason = reason;
       this.#machine.pc = pc;
       this.#machine.sp = entry + this.#program.verified.heights[pc];
-      this.#settleFuel(fuel);
+      const back = reason === Reason.Fuel ? this.#machine.module.immediates[pc] : 0;
+      this.#settleFuel(fuel + back);
     }
-    this.#capacity = Math.max(this.#capacity, entry + this.#code.needed[code.number]);
+    this.#capacity = Math.max(this.#capacity, entry + this.#code.needs.slots[code.number]);
     return code.sites[2 * site + 1];
   }
 
   /** Performs one instruction for compiled code; the fuel it has from then on. */
-  #perform(pc: number, height: number, rest: number): number {
+  #perform(pc: number, place: number, rest: number): number {
     const machine = this.#machine, { ticks, verified } = this.#program;
     machine.pc = pc;
-    machine.sp = height - this.#heightBias + verified.heights[pc];
+    machine.sp = (place >>> DEPTH_BITS) + this.#ground + verified.heights[pc];
     this.#settleFuel(rest);
     const op = machine.module.opcodes[pc];
     if (op === Op.Call || op === Op.ReturnCall) this.#stop(Exit.Syscall);
@@ -439,7 +459,7 @@ export class NativeMachine implements Loop {
     for (const number of batch.numbers) {
       const start = starts[number];
       if (opcodes[start] !== Op.SignatureCheck) continue;
-      const at = (TARGETS >> 2) + 2 * start;
+      const at = (targetsAt(this.#program) >> 2) + 2 * start;
       words[at] = number + 1;
       words[at + 1] = ~immediates[start];
     }
@@ -459,9 +479,9 @@ export class NativeMachine implements Loop {
     this.#linked.clear();
     this.#enters.clear();
     this.#resumes.clear();
-    this.#state.words.fill(0, TARGETS >> 2, (TARGETS >> 2) + 2 * this.#program.verified.module.length);
+    const targets = targetsAt(this.#program) >> 2;
+    this.#state.words.fill(0, targets, targets + 2 * this.#program.verified.module.length);
     this.#functions = new Table({ initial: functionCount + 1, element: "anyfunc" });
-    const base = this.#state.stackAt - 4 * this.#heightBias;
     this.#imports = {
       [IMPORT_MODULE]: {
         guest,
@@ -470,10 +490,10 @@ export class NativeMachine implements Loop {
         tag: TAG as unknown as WebAssembly.Global,
         fuel: this.#fuel,
         host: this.#host,
-        base: new Global({ value: "i32" }, base | 0),
-        unwind: (number: number, site: number, height: number, fuel: number) =>
-          this.#unwind(number, site, height, fuel),
-        step: (pc: number, height: number, fuel: number) => this.#perform(pc, height, fuel),
+        base: this.#base,
+        unwind: (number: number, site: number, place: number, fuel: number) =>
+          this.#unwind(number, site, place, fuel),
+        step: (pc: number, place: number, fuel: number) => this.#perform(pc, place, fuel),
         link: (number: number) => this.#link(number),
       },
     };

@@ -79,6 +79,12 @@ export class Slots {
   #pendingSlots = new Int32Array(256 * MOST_REFERENCES);
   #pendingReferences = new Uint8Array(256);
   #pendingNaN = new Uint8Array(256);
+  /** Of those that are copies of a local: the local, its version then, and where the copy is in the code. */
+  #pendingOrigins = new Int32Array(256);
+  #pendingVersions = new Int32Array(256);
+  #pendingStarts = new Int32Array(256);
+  /** By local: how often it was written to. */
+  readonly #versions: number[] = [];
 
   readonly #moves: number[] = [];
 
@@ -94,7 +100,7 @@ export class Slots {
       this.#temporary.length =
       this.#touched.length =
         0;
-    this.#homeSlots.length = 0;
+    this.#homeSlots.length = this.#versions.length = 0;
     for (const list of this.#free) list.length = 0;
     if (this.kinds.length < most + 2) {
       const size = 2 * most + 2;
@@ -120,16 +126,27 @@ export class Slots {
     this.#temporary.push(false);
     this.#touched.push(false);
     this.#homeSlots.push(-1);
+    this.#versions.push(0);
     return this.localTypes.length - 1;
   }
 
-  /** Makes a parameter of the function the home of a slot, and of the one above it when it has two. */
-  addParameter(slot: number, type: number): void {
-    const local = this.newLocal(type);
+  /**
+   * Pushes a parameter of the function, in a local of its own. The local is the home of its slots, too,
+   * unless they are known to hold something else.
+   */
+  pushParameter(type: number, fresh: boolean): void {
+    const local = this.newLocal(type), slot = this.count, wide = type === I64 || type === F64;
+    if (fresh) this.setKind(slot, type);
     this.#touched[local] = true;
-    this.setKind(slot, type);
-    this.#homes[type][slot] = local;
-    this.#homeSlots[local] = slot;
+    const fits = this.kinds[slot] === type;
+    if (fits) {
+      this.#homes[type][slot] = local;
+      this.#homeSlots[local] = slot;
+    }
+    const form = type === I32 ? WHOLE : type === I64 ? LO : type === F32 ? FLOAT : DLO;
+    this.#bind(slot, form, local, fits ? 1 : 0);
+    if (wide) this.#bind(slot + 1, form + 1, local, fits ? 1 : 0);
+    this.count += wide ? 2 : 1;
   }
 
   /** What a slot holds, with the one above it when that takes two. */
@@ -170,11 +187,13 @@ export class Slots {
 
   set(local: number): void {
     this.#touched[local] = true;
+    this.#versions[local]++;
     this.code.u8(0x21).u32(local);
   }
 
   tee(local: number): void {
     this.#touched[local] = true;
+    this.#versions[local]++;
     this.code.u8(0x22).u32(local);
   }
 
@@ -293,8 +312,32 @@ export class Slots {
 
   /** Pushes a copy of a slot. */
   pushCopy(from: number): void {
-    const slot = this.count++;
-    this.#copy(from, slot);
+    const form = this.#forms[from];
+    if (form === WHOLE || form === FLOAT) this.#pushLocal(this.#args[from]);
+    else this.#copy(from, this.count++);
+  }
+
+  /** Pushes a copy of two slots that hold one value of 64 bits; false when they do not. */
+  pushPair(from: number): boolean {
+    const form = this.#forms[from];
+    if (form !== LO && form !== DLO || !this.isPair(from)) return false;
+    this.#pushLocal(this.#args[from]);
+    return true;
+  }
+
+  #pushLocal(local: number): void {
+    const p = this.#pending, start = this.code.length;
+    this.get(local);
+    this.pushResult(this.localTypes[local]);
+    this.#pendingOrigins[p] = local;
+    this.#pendingVersions[p] = this.#versions[local];
+    this.#pendingStarts[p] = start;
+  }
+
+  /** The local that a value on the operand stack is a copy of and that still has it, or -1. */
+  #originOf(p: number): number {
+    const local = this.#pendingOrigins[p];
+    return local >= 0 && this.#versions[local] === this.#pendingVersions[p] ? local : -1;
   }
 
   /** Moves the top into a slot below. */
@@ -360,6 +403,7 @@ export class Slots {
     const p = this.#pending++, wide = type === I64 || type === F64, slot = this.count;
     if (p + 1 === this.#pendingTypes.length) this.#growPending();
     this.#pendingTypes[p] = type;
+    this.#pendingOrigins[p] = -1;
     this.#pendingNaN[p] = nan ? 1 : 0;
     this.#pendingReferences[p] = wide ? 2 : 1;
     const form = PENDING | (type === I32 ? WHOLE : type === I64 ? LO : type === F32 ? FLOAT : DLO);
@@ -376,12 +420,6 @@ export class Slots {
     this.count++;
   }
 
-  /** Pushes the value of a local that nothing else refers to or writes, of one slot or two. */
-  pushLocal(local: number): void {
-    this.get(local);
-    this.pushResult(this.localTypes[local]);
-  }
-
   #growPending(): void {
     const grow = (old: Uint8Array<ArrayBuffer>) => {
       const larger = new Uint8Array(2 * old.length);
@@ -391,9 +429,15 @@ export class Slots {
     this.#pendingTypes = grow(this.#pendingTypes);
     this.#pendingReferences = grow(this.#pendingReferences);
     this.#pendingNaN = grow(this.#pendingNaN);
-    const slots = new Int32Array(2 * this.#pendingSlots.length);
-    slots.set(this.#pendingSlots);
-    this.#pendingSlots = slots;
+    const growWords = (old: Int32Array<ArrayBuffer>) => {
+      const larger = new Int32Array(2 * old.length);
+      larger.set(old);
+      return larger;
+    };
+    this.#pendingSlots = growWords(this.#pendingSlots);
+    this.#pendingOrigins = growWords(this.#pendingOrigins);
+    this.#pendingVersions = growWords(this.#pendingVersions);
+    this.#pendingStarts = growWords(this.#pendingStarts);
   }
 
   #removePendingSlot(p: number, slot: number): void {
@@ -415,8 +459,14 @@ export class Slots {
 
   #spillDownTo(p: number): void {
     while (this.#pending > p) {
-      const top = this.#pending - 1;
-      if (this.#pendingReferences[top] === 0) this.code.u8(0x1a);
+      const top = this.#pending - 1, origin = this.#originOf(top);
+      if (origin >= 0) {
+        // A copy that was made last was made too early; another one is not needed.
+        const start = this.#pendingStarts[top];
+        if (start + 1 + lengthOfIndex(origin) === this.code.length) this.code.length = start;
+        else this.code.u8(0x1a);
+        this.#bindPending(top, origin);
+      } else if (this.#pendingReferences[top] === 0) this.code.u8(0x1a);
       else {
         if (this.#pendingNaN[top] !== 0) this.#canonicalize(this.#pendingTypes[top]);
         this.set(this.#settlePending(top));
@@ -437,10 +487,7 @@ export class Slots {
       }
     }
     if (local < 0) local = this.#temporaryLocal(type);
-    for (let k = first; k < first + references; k++) {
-      const slot = this.#pendingSlots[k];
-      this.#bind(slot, this.#forms[slot] & ~PENDING, local, 0);
-    }
+    this.#bindPending(p, local);
     for (let k = first; k < first + references; k++) {
       const slot = this.#pendingSlots[k], form = this.#forms[slot];
       if (!this.#homeFor(slot, type) || this.#homes[type][slot] !== local) continue;
@@ -448,6 +495,16 @@ export class Slots {
       else if (form === LO || form === DLO) this.#synced[slot] = this.#synced[slot + 1] = 1;
     }
     return local;
+  }
+
+  /** Lets the slots that refer to a value on the operand stack refer to a local. */
+  #bindPending(p: number, local: number): void {
+    const first = p * MOST_REFERENCES, references = this.#pendingReferences[p];
+    for (let k = first; k < first + references; k++) {
+      const slot = this.#pendingSlots[k];
+      this.#bind(slot, this.#forms[slot] & ~PENDING, local, 0);
+      this.#synced[slot] = this.#isHome(slot) ? 1 : 0;
+    }
   }
 
   /** Whether the value of a slot of some type, with both halves where it has two, fits its home. */
@@ -470,6 +527,26 @@ export class Slots {
     this.get(local);
     code.op(type === F32 ? 0x5b : 0x61, 0x1b);
     this.#free[type].push(local);
+  }
+
+  /** Names an operand. */
+  name1(slot: number, type: number): void {
+    this.operandSlots[0] = slot;
+    this.operandTypes[0] = type;
+  }
+
+  /** Names two operands. */
+  name2(slot: number, type: number, slot2: number, type2: number): void {
+    this.name1(slot, type);
+    this.operandSlots[1] = slot2;
+    this.operandTypes[1] = type2;
+  }
+
+  /** Names three operands. */
+  name3(slot: number, type: number, slot2: number, type2: number, slot3: number, type3: number): void {
+    this.name2(slot, type, slot2, type2);
+    this.operandSlots[2] = slot3;
+    this.operandTypes[2] = type3;
   }
 
   /**
@@ -566,7 +643,9 @@ export class Slots {
     const kept = this.#pendingReferences[p] > 0;
     if (this.#pendingNaN[p] !== 0 && (exact || kept || has !== type)) this.#canonicalize(has);
     if (has === type) {
-      if (kept) this.tee(this.#settlePending(p));
+      const origin = kept ? this.#originOf(p) : -1;
+      if (origin >= 0) this.#bindPending(p, origin);
+      else if (kept) this.tee(this.#settlePending(p));
     } else if (has === I32) code.u8(wide ? 0xad : 0xbe); // i64.extend_i32_u, f32.reinterpret_i32
     else if (has === F32) code.u8(0xbc);
     else {
@@ -757,4 +836,9 @@ export class Slots {
       this.#learn(slot, form === LO ? LOW : DOUBLE);
     }
   }
+}
+
+/** Bytes of a local's index in the code. */
+function lengthOfIndex(local: number): number {
+  return local < 0x80 ? 1 : local < 0x4000 ? 2 : 3;
 }

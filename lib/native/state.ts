@@ -8,12 +8,11 @@
  */
 
 import { mostCells } from "../isa/structure.ts";
-import type { VerifiedModule } from "../isa/verify.ts";
 import { PAGE_BYTES } from "../limits.ts";
 import type { Program } from "../interpreter/program.ts";
 import type { Machine, StackHome } from "../vm/machine.ts";
 import type { Table } from "../vm/table.ts";
-import { TABLES, TARGETS } from "./layout.ts";
+import { GLOBALS, TABLES } from "./layout.ts";
 
 /** Taken now: a program may put something else into the place of the global later. */
 const HostMemory = WebAssembly.Memory;
@@ -24,9 +23,9 @@ const TABLE_WORDS = 2 ** 21;
 /** Most bytes; machines that need more stay with the other loops. */
 const MAX_BYTES = 2 ** 31 - PAGE_BYTES;
 
-/** Byte address of the globals of a module. */
-export function globalsAt({ module }: VerifiedModule): number {
-  return TARGETS + 8 * module.length;
+/** Byte address of the words that say, by pc, what an indirect call goes to: position in the table, signature. */
+export function targetsAt({ globalWords }: Program): number {
+  return GLOBALS + 8 * ((globalWords + 1) >> 1);
 }
 
 /** Stacks of a run that waits for another one of the same machine. */
@@ -56,14 +55,14 @@ export class NativeState implements StackHome {
   /** Table indices by position in the machine's list. */
   #tableIndices: number[] = [];
 
-  private constructor(machine: Machine, program: Program, globals: number, tables: number, cells: number) {
+  private constructor(machine: Machine, program: Program, tables: number, cells: number) {
     this.#machine = machine;
     this.#tableNext = tables;
     this.stackAt = tables + 4 * TABLE_WORDS;
     this.memory = new HostMemory({ initial: Math.ceil((this.stackAt + 4 * cells) / PAGE_BYTES) });
     const buffer = this.memory.buffer as ArrayBuffer;
     this.words = new Int32Array(buffer);
-    this.#globals = new Int32Array(buffer, globals, program.globalWords);
+    this.#globals = new Int32Array(buffer, GLOBALS, program.globalWords);
     this.#stack = new Int32Array(buffer, this.stackAt, cells);
     this.#floats = new Float32Array(buffer, this.stackAt, cells);
     this.#view = new DataView(buffer, this.stackAt, 4 * cells);
@@ -71,11 +70,11 @@ export class NativeState implements StackHome {
 
   /** Makes a state memory for a machine; undefined when it does not fit or the host has no room. */
   static make(machine: Machine, program: Program): NativeState | undefined {
-    const globals = globalsAt(program.verified), tables = globals + 4 * program.globalWords;
+    const tables = targetsAt(program) + 8 * program.verified.module.length;
     const cells = mostCells(machine.limits);
     if (tables + 4 * TABLE_WORDS + 4 * cells > MAX_BYTES) return undefined;
     try {
-      return new NativeState(machine, program, globals, tables, cells);
+      return new NativeState(machine, program, tables, cells);
     } catch (error) {
       if (error instanceof RangeError) return undefined; // the host has no memory left
       throw error;

@@ -45,7 +45,11 @@ export interface SyscallSignature {
   readonly results: readonly ValueType[];
   /** What a call costs; nothing when absent. */
   readonly fuel?: SyscallFuel;
-  /** Says that `call` returns a promise; needed only when it is not itself an `async` function. */
+  /**
+   * Says that `call` returns a promise; needed only when it is not itself an `async` function. The run
+   * pauses until it settles: `callAsync` awaits it, a synchronous run hands it out as `payload`. The
+   * caller stays usable across its awaits.
+   */
   readonly async?: boolean;
 }
 
@@ -61,13 +65,19 @@ export interface GuestMemory {
   view(): Uint8Array;
 }
 
-/** What a host function gets besides its arguments; valid until it returns. */
+/** What a host function gets besides its arguments; valid until it returns, or its promise settles. */
 export interface Caller<T = unknown> {
   /** Host context of the store. */
   readonly data: T;
   /** The guest's memory. */
   readonly memory: GuestMemory;
-  /** Charges fuel; ends the run with OutOfFuel when the limit does not allow it. */
+  /**
+   * Charges fuel; ends the run with OutOfFuel when the limit does not allow it. Charge before you act:
+   * where runs pause for fuel, a call that has only used its arguments, read memory and charged is
+   * made again from its beginning when there is fuel, its first charges given back. One that has used
+   * `data`, written memory or taken its `view()` cannot be made again, and traps; so does an
+   * asynchronous one that has returned its promise.
+   */
   consumeFuel(amount: bigint | number): void;
   /** Charges fuel if the limit allows it, else charges nothing and says false. */
   tryConsumeFuel(amount: bigint | number): boolean;

@@ -17,7 +17,7 @@ export type Why = "abort" | "deadline" | "turn";
 const TURN_MS = 4;
 
 /** First pieces, in fuel and in jumps: small, because nothing is known of the code yet. */
-const FIRST_FUEL = 1024, FIRST_JUMPS = 64;
+const FIRST_FUEL = 1024, FIRST_JUMPS = 4;
 
 /** Largest piece of either; what the fastest code uses in about a millisecond. */
 const LARGEST = 2 ** 20;

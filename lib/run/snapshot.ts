@@ -16,23 +16,22 @@
  */
 
 import { Reader } from "../bytes/reader.ts";
-import { PluginError, RwasmError, SnapshotError, UsageError } from "../error.ts";
+import { SnapshotError, UsageError } from "../error.ts";
 import { RwasmModule, slotsOfAll, type ValueType } from "../isa/module.ts";
-import { quoteName } from "../isa/nearest.ts";
 import { Op } from "../isa/opcode.ts";
 import type { Limits } from "../limits.ts";
-import type { LinkedState } from "../plugin/declaration.ts";
 import { ImportLinker } from "../plugin/linker.ts";
 import type { StoreView } from "../plugin/plugin.ts";
-import type { FuelMeter } from "../vm/fuel.ts";
+import { fuelAmount, type FuelMeter } from "../vm/fuel.ts";
 import { Machine } from "../vm/machine.ts";
 import type { PauseReason } from "../vm/outcome.ts";
 import { foundText } from "../vm/values.ts";
 import type { Prepared } from "./prepared.ts";
-import { checkCalled, encodeCalled, moduleDigest, readText, writeText } from "./snapshot_binding.ts";
+import { checkCalled, encodeCalled, moduleDigest } from "./snapshot_binding.ts";
 import {
   finishFile,
   Kind,
+  MOST_HOST_BYTES,
   openFile,
   readPiece,
   type Refuse,
@@ -51,6 +50,14 @@ import {
   type SavedRun,
 } from "./snapshot_head.ts";
 import { copyMemory, MemoryReader, writeMemory } from "./snapshot_memory.ts";
+import {
+  matchStates,
+  readStates,
+  restoreStates,
+  saveStates,
+  skipStates,
+  writeStates,
+} from "./snapshot_plugins.ts";
 import { impossibility } from "./snapshot_proof.ts";
 import { decodeState, encodeState, mostStateBytes, tooSmall } from "./snapshot_state.ts";
 
@@ -81,6 +88,11 @@ export interface RestoreOptions<T> {
    * named: a file must not choose what it may take of the host.
    */
   readonly limits?: Partial<Limits> | undefined;
+  /**
+   * Most fuel the run may consume in all, in place of the limit it had; undefined for no bound. What
+   * was consumed before counts.
+   */
+  readonly fuelLimit?: bigint | number | undefined;
   /** The full snapshot that this one was taken `since`. */
   readonly base?: Uint8Array | undefined;
   /**
@@ -145,9 +157,6 @@ interface StoreParts<T> extends StoreView<T> {
   readonly fuel: FuelMeter;
 }
 
-/** Most bytes of an attachment, and of the state of a plugin: a file system in memory fits. */
-const MOST_HOST_BYTES = 1024 * 1024 * 1024;
-
 /** Most bytes of the list of host functions. */
 const MOST_CALLED_BYTES = 64 * 1024 * 1024;
 
@@ -192,7 +201,7 @@ export function writeSnapshot<T>(
       hint: "use the full snapshot that one was made since",
     });
   }
-  const states = (store.linker?.states ?? []).map((state) => saveState(state, store));
+  const states = saveStates(store.linker?.states ?? [], store);
   const head: Head = {
     module: digest,
     base: base?.digest,
@@ -206,11 +215,7 @@ export function writeSnapshot<T>(
   writePiece(writer, encodeHead(head));
   writePiece(writer, encodeCalled(module, store.linker));
   writePiece(writer, attachment);
-  writer.u32(states.length);
-  for (const { name, bytes } of states) {
-    writeText(writer, name);
-    writePiece(writer, bytes);
-  }
+  writeStates(writer, states);
   if (machine !== undefined) {
     machine.memory.refresh();
     writePiece(writer, encodeState(machine, run !== undefined));
@@ -242,10 +247,7 @@ function openSnapshot(bytes: unknown, doing: string): OpenSnapshot {
     memory() {
       skipPiece(reader);
       skipPiece(reader);
-      for (let count = reader.u32(); count > 0; count--) {
-        readText(reader, refuse);
-        skipPiece(reader);
-      }
+      skipStates(reader, refuse);
       if (!head.hasMachine) return undefined;
       skipPiece(reader);
       return new MemoryReader(reader, head.pages, refuse);
@@ -272,11 +274,7 @@ export function inspectSnapshot(bytes: Uint8Array): SnapshotInfo {
   const { run, fuel, limits, pages } = head;
   skipPiece(reader);
   const attachment = readPiece(reader, MOST_HOST_BYTES, refuse).slice();
-  const states: string[] = [];
-  for (let count = reader.u32(); count > 0; count--) {
-    states.push(readText(reader, refuse));
-    skipPiece(reader);
-  }
+  const states = skipStates(reader, refuse);
   return {
     version: SNAPSHOT_VERSION,
     needsBase: head.base !== undefined,
@@ -347,9 +345,9 @@ export function openRestorable<T>(bytes: Uint8Array, options: RestoreOptions<T>)
   skipPiece(reader); // the attachment
   return {
     limits,
-    fuelLimit: head.fuel.limit,
+    fuelLimit: fuelLimitFor(head.fuel, options),
     read<T>(store: StoreParts<T>, prepared: Prepared) {
-      const states = readStates(opened, store.linker?.states ?? []);
+      const states = matchStates(readStates(reader, refuse), store.linker?.states ?? [], refuse);
       const machine = head.hasMachine ? readMachine(opened, module, store, base) : undefined;
       if (!reader.atEnd) {
         refuse("Corrupt", `${reader.remaining} bytes follow the last piece`, { offset: reader.position });
@@ -362,10 +360,22 @@ export function openRestorable<T>(bytes: Uint8Array, options: RestoreOptions<T>)
       return {
         machine,
         run: head.run,
-        restoreStates: (store) => states.forEach(({ state, bytes }) => restoreState(state, store, bytes)),
+        restoreStates: (store) => restoreStates(states, store),
       };
     },
   };
+}
+
+/** The limit of the new store; it must not be below what was consumed. */
+function fuelLimitFor<T>({ limit, consumed }: Head["fuel"], options: RestoreOptions<T>): bigint | undefined {
+  if (!("fuelLimit" in options)) return limit;
+  if (options.fuelLimit === undefined) return undefined;
+  const wanted = fuelAmount(options.fuelLimit, "restore");
+  if (wanted >= consumed) return wanted;
+  throw new UsageError(
+    "InvalidFuel",
+    `Cannot restore: the run has consumed ${consumed} fuel, more than ${wanted}`,
+  );
 }
 
 function restoreFuel(
@@ -480,83 +490,11 @@ export function copyCaptured<T>(
     copyMemory(memory.bytes, copy.memory.bytes);
   }
   restoreFuel(to.fuel, { consumed: from.fuel.consumed(), uncharged: from.fuel.uncharged });
-  const saved = (from.linker?.states ?? []).map((state) => saveState(state, from));
+  const saved = saveStates(from.linker?.states ?? [], from);
   const states = matchStates(saved, to.linker?.states ?? [], refuse);
   return {
     machine: copy,
     run,
-    restoreStates: (store) => states.forEach(({ state, bytes }) => restoreState(state, store, bytes)),
+    restoreStates: (store) => restoreStates(states, store),
   };
-}
-
-// ── states of plugins ───────────────────────────────────────────────────────────────────────────
-
-interface SavedState {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
-interface MatchedState {
-  readonly state: LinkedState;
-  readonly bytes: Uint8Array;
-}
-
-function readStates({ reader, refuse }: OpenSnapshot, states: readonly LinkedState[]): MatchedState[] {
-  const saved: SavedState[] = [];
-  for (let count = reader.u32(); count > 0; count--) {
-    const name = readText(reader, refuse);
-    // A copy, whether it was compressed or not: the plugin may keep parts of it.
-    saved.push({ name, bytes: readPiece(reader, MOST_HOST_BYTES, refuse).slice() });
-  }
-  return matchStates(saved, states, refuse);
-}
-
-/** Finds the plugin of each state. Plugins that had none before stay as they are. */
-function matchStates(
-  saved: readonly SavedState[],
-  states: readonly LinkedState[],
-  refuse: Refuse,
-): MatchedState[] {
-  return saved.map(({ name, bytes }) => {
-    const state = states.find((state) => state.name === name);
-    if (state === undefined) {
-      refuse("WrongLinker", `there is state of ${quoteName(name)}, and the linker has no plugin for it`, {
-        hint: "use the plugins the run had when the snapshot was taken",
-      });
-    }
-    return { state: state as LinkedState, bytes };
-  });
-}
-
-function stateError(code: string, doing: string, name: string, error: unknown): PluginError {
-  const why = error instanceof RwasmError
-    ? error.shortMessage
-    : error instanceof Error
-    ? error.message
-    : foundText(error);
-  const hint = error instanceof RwasmError ? error.hint : undefined;
-  return new PluginError(code, `Cannot ${doing} the state of ${quoteName(name)}: ${why}`, {
-    cause: error,
-    hint,
-  });
-}
-
-function saveState<T>(state: LinkedState, store: StoreView<T>): SavedState {
-  let bytes: unknown;
-  try {
-    bytes = state.save(store);
-  } catch (error) {
-    throw stateError("StateNotSaved", "save", state.name, error);
-  }
-  if (isBytes(bytes)) return { name: state.name, bytes };
-  const why = new TypeError(`save() must return a Uint8Array, not ${foundText(bytes)}`);
-  throw stateError("StateNotSaved", "save", state.name, why);
-}
-
-function restoreState<T>(state: LinkedState, store: StoreView<T>, bytes: Uint8Array): void {
-  try {
-    state.restore(store, bytes);
-  } catch (error) {
-    throw stateError("StateNotRestored", "restore", state.name, error);
-  }
 }

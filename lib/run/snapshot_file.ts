@@ -38,6 +38,9 @@ const SMALLEST_PACKED = 256;
 /** Largest piece of the format; an array of more bytes cannot be relied on. */
 const MOST_PIECE = 2 ** 31 - 1;
 
+/** Most bytes of what a host attaches, and of the state of a plugin: a file system in memory fits. */
+export const MOST_HOST_BYTES = 2 ** 30;
+
 /** Marks how a piece is stored. */
 const Packing = { None: 0, Zstd: 1 } as const;
 
@@ -125,7 +128,7 @@ export function openFile(given: unknown, doing: string): OpenFile {
   // What other threads can write to could change after it was checked.
   const shared = typeof SharedArrayBuffer === "function" &&
     (given as Uint8Array).buffer instanceof SharedArrayBuffer;
-  const bytes = shared ? (given as Uint8Array).slice() : given as Uint8Array;
+  const bytes = shared ? Uint8Array.from(given as Uint8Array) : plain(given as Uint8Array);
   const begins = Math.min(bytes.length, MAGIC.length);
   if (!sameBytes(bytes.subarray(0, begins), MAGIC.subarray(0, begins))) {
     refuse("NotASnapshot", "the file does not begin as a snapshot does");
@@ -208,6 +211,11 @@ export function readPacked(reader: Reader, length: number, refuse: Refuse): Uint
   return bytes as Uint8Array;
 }
 
+/** The same bytes as a plain array: slices of a Buffer of Node, unlike others, are no copies. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /** The `length` bytes that were compressed; undefined when it is not that. */
 function decompress(packed: Uint8Array, length: number): Uint8Array | undefined {
   const { zlib } = platform(), { constants } = zlib;
@@ -217,7 +225,7 @@ function decompress(packed: Uint8Array, length: number): Uint8Array | undefined 
       chunkSize: Math.min(Math.max(length, 64), 2 ** 20),
       params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG },
     });
-    return bytes.length === length ? bytes : undefined;
+    return bytes.length === length ? plain(bytes) : undefined;
   } catch {
     return undefined; // damaged, or more than it should be
   }

@@ -41,8 +41,10 @@ export function impossibility(
     return opcodes[pc] === Op.Trap ? undefined : `no code pauses by itself at ${pc}`;
   }
   if (pc >>> 0 >= length) return `it stands at ${pc}, outside of the code`;
-  if (machine.signaturePending && opcodes[pc] !== Op.SignatureCheck) {
-    return `a signature waits to be checked at ${pc}, where none is`;
+  if (machine.signaturePending) {
+    if (opcodes[pc] !== Op.SignatureCheck) return `a signature waits to be checked at ${pc}, where none is`;
+    // A call of a function of another type, whose frame need not fit: the check is the end of it.
+    if (machine.signature !== machine.module.immediates[pc]) return undefined;
   }
   return frameProblem(machine, verified, awaited);
 }

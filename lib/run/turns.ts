@@ -18,7 +18,8 @@ import type { Control } from "./control.ts";
  * @example
  * ```ts
  * import { assemble, PausedError, RwasmExecutor, RwasmStore } from "./mod.ts";
- * const executor = new RwasmExecutor(new RwasmStore(), assemble("Br 0")); // an endless loop
+ * const endless = assemble("GlobalGet 0\nI32Const 1\nI32Add\nGlobalSet 0\nBr -4");
+ * const executor = new RwasmExecutor(new RwasmStore(), endless);
  * try {
  *   await executor.executeAsync([], undefined, { timeoutMs: 20 });
  * } catch (error) {

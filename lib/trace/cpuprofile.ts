@@ -5,7 +5,7 @@
  * @module
  */
 
-import { plainName } from "./page_text.ts";
+import { longText, plainName } from "./page_text.ts";
 import type { Profile } from "./profile.ts";
 import { walk } from "./profile_stacks.ts";
 import type { SourceOf } from "./speedscope.ts";
@@ -16,6 +16,7 @@ import type { SourceOf } from "./speedscope.ts";
  *
  * @param name what the profile is of
  * @param sourceOf where functions are, when that is known
+ * @throws {UsageError} `TextTooLong`
  */
 export function cpuProfileJson(profile: Profile, name: string, sourceOf?: SourceOf): string {
   const { functions, modules, stacks, fuel } = profile;
@@ -55,6 +56,10 @@ export function cpuProfileJson(profile: Profile, name: string, sourceOf?: Source
     const hits = node > 0 && stacks.fuel[node]! > 0n ? 1 : 0;
     return `{"id":${node + 1},"callFrame":${frame},"hitCount":${hits},"children":[${below.join(",")}]}`;
   });
-  return `{"nodes":[\n${nodes.join(",\n")}\n],\n"startTime":0,"endTime":${fuel},\n` +
-    `"samples":[${samples.join(",")}],\n"timeDeltas":[${deltas.join(",")}]}\n`;
+  return longText(
+    "a .cpuprofile",
+    () =>
+      `{"nodes":[\n${nodes.join(",\n")}\n],\n"startTime":0,"endTime":${fuel},\n` +
+      `"samples":[${samples.join(",")}],\n"timeDeltas":[${deltas.join(",")}]}\n`,
+  );
 }

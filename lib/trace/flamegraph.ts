@@ -9,7 +9,7 @@
 
 import { FLAME_SCRIPT, FLAME_STYLE } from "./flamegraph_script.ts";
 import type { StackProfile } from "./folded.ts";
-import { grouped, nameText, percent, plainName } from "./page_text.ts";
+import { escapeText, grouped, nameText, percent, plainName } from "./page_text.ts";
 import { totalsOf, walk } from "./profile_stacks.ts";
 
 /** How a flame graph looks. */
@@ -123,12 +123,12 @@ function frameText({ name, depth, start, total, self, before }: Frame, fuel: big
   const x = MARGIN + (start === 0n ? 0 : part(start)), width = Math.max(0.3, part(total) - 1);
   const y = HEAD + depth * ROW, most = Math.floor((width - 8) / CHARACTER);
   const shown = label.length <= most ? label : most < 4 ? "" : `${label.slice(0, most - 1)}…`;
-  return `<g class="f" data-s="${start}" data-w="${total}" data-d="${depth}" data-n="${nameText(label)}" ` +
+  return `<g class="f" data-s="${start}" data-w="${total}" data-d="${depth}" data-n="${escapeText(label)}" ` +
     `tabindex="${depth === 0 ? 0 : -1}"><title>${facts}</title>` +
     `<rect class="${color}" x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${
       ROW - 1
     }" rx="2"/>` +
-    `<text x="${(x + 4).toFixed(2)}" y="${y + 15}">${nameText(shown)}</text></g>\n`;
+    `<text x="${(x + 4).toFixed(2)}" y="${y + 15}">${escapeText(shown)}</text></g>\n`;
 }
 
 /** The picture without its style and script, for a page that has them. */

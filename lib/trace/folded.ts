@@ -7,6 +7,7 @@
  */
 
 import { DecodeError } from "../error.ts";
+import { longText } from "./page_text.ts";
 import type { Profile } from "./profile.ts";
 import { walk } from "./profile_stacks.ts";
 import { CallTree, ROOT } from "./profile_tree.ts";
@@ -23,6 +24,9 @@ export interface StackProfile {
 
 /** Longest line that is read; deeper stacks than this come from no program. */
 const LONGEST_LINE = 2 ** 24;
+
+/** Most calling contexts that are read; more come from no program. */
+const MOST_STACKS = 2 ** 24;
 
 /** Most digits of an amount: 2^64 has 20. */
 const MOST_DIGITS = 40;
@@ -58,11 +62,17 @@ export function* foldedLines({ functions, stacks }: StackProfile): Generator<str
   }
 }
 
-/** Writes a profile as one text. */
+/**
+ * Writes a profile as one text. Deep recursion makes it long: every line names the whole stack.
+ *
+ * @throws {UsageError} `TextTooLong`
+ */
 export function foldedStacks(profile: StackProfile): string {
-  let text = "";
-  for (const line of foldedLines(profile)) text += line;
-  return text;
+  return longText("folded stacks", () => {
+    let text = "";
+    for (const line of foldedLines(profile)) text += line;
+    return text;
+  });
 }
 
 /**
@@ -71,7 +81,7 @@ export function foldedStacks(profile: StackProfile): string {
  * @throws {DecodeError} `MalformedProfile` for a line that is not stack, space, amount.
  */
 export function parseFolded(text: string): StackProfile {
-  const names = new Map<string, number>(), tree = new CallTree(2 ** 24, -2);
+  const names = new Map<string, number>(), tree = new CallTree(2 * MOST_STACKS, -2);
   let fuel = 0n, offset = 0;
   for (const line of text.split("\n")) {
     const at = offset;
@@ -88,6 +98,12 @@ export function parseFolded(text: string): StackProfile {
           offset: at,
           hint: "such as main;parse;read 1234; profile writes it with --format folded",
         },
+      );
+    }
+    if (tree.length > MOST_STACKS) {
+      throw new DecodeError(
+        "MalformedProfile",
+        `Cannot read folded stacks: there are more than ${MOST_STACKS}`,
       );
     }
     let node = ROOT;

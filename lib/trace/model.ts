@@ -133,11 +133,17 @@ export class StackModel {
   advance(): void {
     if (!this.#pending) return;
     this.#pending = false;
+    this.#apply();
+    // Where instructions are left out, what is known does not add up.
+    if (this.height < 0) this.height = 0;
+  }
+
+  #apply(): void {
     const pc = this.pc, op = this.#opcodes[pc]!, immediate = this.#immediates[pc]!;
     const stack = this.stack, height = this.height, move: Move = MOVES[op]!;
     switch (move) {
       case Move.Value:
-        this.height = height + GROWTH[op]!;
+        this.setHeight(height + GROWTH[op]!);
         this.unknown = PUSHES[op]!;
         break;
       case Move.LocalGet:

@@ -42,6 +42,9 @@ export interface ModulePageOptions {
 /** Most rows of code in a page: some 15 MB, which browsers still search at once. */
 const MOST_ROWS = 250_000;
 
+/** Tables that are open at first: so many, and no longer ones, that the code is not far below. */
+const OPEN_TABLES = 3, OPEN_ROWS = 12;
+
 /**
  * A row of code as the script reads it: Wasm offset or −1, depth, operator, cost, pc or −1,
  * instruction, fuel of the region that begins here or −1, index of its source line or −1.
@@ -71,13 +74,17 @@ export function modulePage(module: RwasmModule, options: ModulePageOptions = {})
   const summary = `${grouped(module.length)} instructions in ${grouped(functions.length)} functions, ` +
     `${grouped(fuel)} static fuel: the sum of the charges of all regions, not of one run.` +
     (rest === 0 ? "" : ` The code of ${grouped(rest)} functions is left out: the page would be too large.`);
-  const tables = (options.tables ?? []).map(({ title, columns, rows }) => {
-    const kinds = columns.map((_, at) => typeof rows[0]?.[at] === "string" || rows.length === 0 ? "" : "n");
-    const heads = columns.map((head, at): Cell => [kinds[at] === "n" ? "n" : "", nameText(head)]);
+  const tables = (options.tables ?? []).map(({ title, columns, rows }, at) => {
+    const kinds = columns.map((_, column) =>
+      typeof rows[0]?.[column] === "string" || rows.length === 0 ? "" : "n"
+    );
+    const heads = columns.map((head, column): Cell => [kinds[column] === "n" ? "n" : "", nameText(head)]);
     const body = rows.map((row) =>
       row.map((cell): Cell => typeof cell === "string" ? ["name", nameText(cell)] : ["n", grouped(cell)])
     );
-    return `<details${rows.length > 20 ? "" : " open"}><summary><h2>${nameText(title)}</h2> ` +
+    return `<details${at < OPEN_TABLES && rows.length <= OPEN_ROWS ? " open" : ""}><summary><h2>${
+      nameText(title)
+    }</h2> ` +
       `<span class="dim">${grouped(rows.length)}</span></summary>\n${tableHtml(heads, body)}</details>\n`;
   });
   const body = `<header><h1>${nameText(title)}</h1>\n<p class="dim">${summary}</p>\n</header>\n` +

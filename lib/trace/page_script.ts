@@ -86,7 +86,7 @@ export const MODULE_SCRIPT = String.raw`"use strict";
     view.replaceChildren();
     const index = fn.index < 0 ? "" : "function " + fn.index + ", ";
     view.append(make("h3", fn.name), make("p", index + "pc " + fn.pc + ", " + grouped(fn.instructions) +
-      " instructions, " + grouped(fn.fuel) + " static fuel in " + grouped(fn.charges) + " regions", "dim"));
+      " instructions, " + grouped(fn.fuel) + " static fuel in " + grouped(fn.charges) + (fn.charges === 1 ? " region" : " regions"), "dim"));
     if (!fn.rows) return void view.append(make("p", "The code is left out: the page would be too large."));
     const scroll = make("div", undefined, "scroll"), table = make("table");
     const head = make("thead"), titles = make("tr"), body = make("tbody");
@@ -119,24 +119,28 @@ export const MODULE_SCRIPT = String.raw`"use strict";
 
   function search(query) {
     const text = query.trim().toLowerCase();
+    const named = functions.map((fn) => fn.name.toLowerCase().includes(text));
+    const matching = named.slice();
+    const hits = [];
+    let found = 0;
+    functions.forEach((fn, number) => (fn.rows || []).forEach((row, at) => {
+      if (text === "" || !texts(row).some((part) => part.toLowerCase().includes(text))) return;
+      matching[number] = true;
+      if (found++ < mostHits) hits.push([number, at]);
+    }));
     buttons.forEach((button, n) => {
-      button.hidden = text !== "" && !functions[n].name.toLowerCase().includes(text);
+      button.hidden = !matching[n];
       button.style.display = button.hidden ? "none" : "";
     });
     if (text === "") {
       count.textContent = "";
       return open(Math.max(0, current), -1);
     }
-    const hits = [];
-    let found = 0;
-    functions.forEach((fn, number) => (fn.rows || []).forEach((row, at) => {
-      if (!texts(row).some((part) => part.toLowerCase().includes(text))) return;
-      if (found++ < mostHits) hits.push([number, at]);
-    }));
-    const named = buttons.filter((button) => !button.hidden).length;
-    count.textContent = grouped(named) + (named === 1 ? " function, " : " functions, ") +
+    const names = named.filter(Boolean).length;
+    count.textContent = grouped(names) + (names === 1 ? " name, " : " names, ") +
       grouped(found) + (found === 1 ? " row" : " rows");
     view.replaceChildren();
+    if (found === 0) view.append(make("p", "No row of code matches.", "dim"));
     for (const [number, at] of hits) {
       const row = functions[number].rows[at];
       const place = row[0] < 0 ? "pc " + row[4] : hex(row[0]);

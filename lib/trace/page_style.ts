@@ -5,6 +5,8 @@
  * @module
  */
 
+import { escapeText } from "./page_text.ts";
+
 /** Colors, type and tables. Text on its background has a contrast of 4.5 at least, in both schemes. */
 export const PAGE_STYLE = `
 :root{color-scheme:light dark;--bg:#fff;--panel:#f4f5f7;--fg:#17181c;--dim:#55585f;--line:#d5d7dd;--accent:#0b57d0;
@@ -41,7 +43,7 @@ export const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; scrip
 /** A page around its content. `title` must be escaped. */
 export function pageHtml(title: string, style: string, body: string, script: string): string {
   return `<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n` +
-    `<meta http-equiv="Content-Security-Policy" content="${PAGE_POLICY}">\n` +
+    `<meta http-equiv="Content-Security-Policy" content="${escapeText(PAGE_POLICY)}">\n` +
     `<meta name="viewport" content="width=device-width, initial-scale=1">\n` +
     `<title>${title}</title>\n<style>${PAGE_STYLE}${style}</style>\n</head>\n<body>\n${body}` +
     `<script>\n${script}</script>\n</body>\n</html>\n`;

@@ -6,6 +6,27 @@
  * @module
  */
 
+import { UsageError } from "../error.ts";
+
+/**
+ * Makes a text that may be longer than a string can be.
+ *
+ * @param what names it in the message
+ * @throws {UsageError} `TextTooLong`
+ */
+export function longText(what: string, make: () => string): string {
+  try {
+    return make();
+  } catch (error) {
+    // The engine's "Invalid string length": there is no way to know before.
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError("TextTooLong", `Cannot write ${what}: the text is too long for a string`, {
+      hint: "a profiler with fewer stacks makes a smaller profile",
+      cause: error,
+    });
+  }
+}
+
 /** Longest name a page shows; the rest is told by its length. */
 const SHOWN_NAME = 200;
 
@@ -19,7 +40,7 @@ const ENTITIES: { readonly [character: string]: string } = {
 
 /**
  * A name in one line without anything that is invisible or steers what shows it: control, format and
- * line-breaking characters and halves of surrogate pairs as `\u{…}`, long names cut.
+ * line-breaking characters and halves of surrogate pairs as `\u{…}`, long names cut, blank ones quoted.
  */
 export function plainName(name: string): string {
   let shown = name;
@@ -28,6 +49,7 @@ export function plainName(name: string): string {
     const high = name.charCodeAt(SHOWN_NAME - 1) & 0xfc00;
     shown = `${name.slice(0, high === 0xd800 ? SHOWN_NAME - 1 : SHOWN_NAME)}… (${name.length} characters)`;
   }
+  if (shown.trim() === "") shown = `"${shown}"`;
   return shown.replace(
     /[\p{C}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,

@@ -110,7 +110,7 @@ export class Profiler implements LoopMaker {
     this.#tree = new CallTree(stacks + 1, MORE);
   }
 
-  /** The loop of a machine; executors call it. */
+  /** @internal The loop of a machine. */
   loopFor(machine: Machine): Loop {
     const { module, fuel } = machine;
     let known = this.#codes.get(module);
@@ -129,13 +129,13 @@ export class Profiler implements LoopMaker {
     return loop;
   }
 
-  /** A run of a machine is about to start; executors call it. */
+  /** @internal A run of a machine is about to start. */
   begin(machine: Machine, nested: boolean): void {
     this.#accounts.get(machine.fuel)?.begin(nested);
     this.#loops.get(machine)?.begin();
   }
 
-  /** The run of a machine ended; executors call it. */
+  /** @internal The run of a machine ended. */
   ended(machine: Machine): void {
     this.#accounts.get(machine.fuel)?.end();
   }

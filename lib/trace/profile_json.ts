@@ -6,7 +6,7 @@
  */
 
 import { DecodeError } from "../error.ts";
-import { foldedStacks, parseFolded, type StackProfile } from "./folded.ts";
+import { parseFolded, type StackProfile } from "./folded.ts";
 import type { SourceLine } from "../wasm/dwarf.ts";
 import type { Profile } from "./profile.ts";
 import { fuelByFunction, fuelByOperator, fuelByPlace } from "./profile_operators.ts";
@@ -39,8 +39,15 @@ export interface ProfileData {
     readonly fuel: string;
     readonly source?: string;
   }[];
-  /** Folded stacks. */
-  readonly stacks: string;
+  /** Calling contexts as columns; node 0 is the root, every other one comes after its parent. */
+  readonly stacks: {
+    /** Names that `functions` counts. */
+    readonly names: readonly string[];
+    readonly parents: readonly number[];
+    /** −1 for the root. */
+    readonly functions: readonly number[];
+    readonly fuel: readonly string[];
+  };
 }
 
 /**
@@ -75,7 +82,12 @@ export function profileData(
         ...source === undefined ? {} : { source: `${source.file}:${source.line}` },
       };
     }),
-    stacks: foldedStacks(profile),
+    stacks: {
+      names: functions.map(({ name }) => name),
+      parents: Array.from(profile.stacks.parents),
+      functions: Array.from(profile.stacks.functions),
+      fuel: profile.stacks.fuel.map(String),
+    },
   };
 }
 
@@ -93,10 +105,45 @@ export function parseProfile(text: string): StackProfile {
     throw malformed("it is not JSON", error);
   }
   const { format, version, stacks } = data as Record<string, unknown>;
-  if (format !== "rwasm-profile" || version !== 1 || typeof stacks !== "string") {
+  if (format !== "rwasm-profile" || version !== 1 || typeof stacks !== "object" || stacks === null) {
     throw malformed("it is JSON, but not a profile of version 1");
   }
-  return parseFolded(stacks);
+  return readStacks(stacks as Record<string, unknown>);
+}
+
+function readStacks({ names, parents, functions, fuel }: Record<string, unknown>): StackProfile {
+  const columns = [names, parents, functions, fuel];
+  if (!columns.every(Array.isArray)) throw malformed("its stacks are not columns");
+  const [named, above, of, amounts] = columns as unknown[][];
+  if (!named!.every((name) => typeof name === "string") || new Set(named).size !== named!.length) {
+    throw malformed("its names are not different texts");
+  }
+  const { length } = above!;
+  if (length === 0 || of!.length !== length || amounts!.length !== length) {
+    throw malformed("its columns are not equally long");
+  }
+  const isIndex = (value: unknown, below: number): boolean =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) < below;
+  for (let node = 0; node < length; node++) {
+    const amount = amounts![node];
+    const root = node === 0 && above![0] === 0 && of![0] === -1;
+    if (!root && !(isIndex(above![node], node) && isIndex(of![node], named!.length))) {
+      throw malformed(`stack ${node} is under none before it, or of no function`);
+    }
+    if (typeof amount !== "string" || !/^\d{1,40}$/.test(amount)) {
+      throw malformed(`the fuel of stack ${node} is not a decimal number`);
+    }
+  }
+  const self = (amounts as string[]).map(BigInt);
+  return {
+    fuel: self.reduce((sum, amount) => sum + amount, 0n),
+    functions: (named as string[]).map((name) => ({ name })),
+    stacks: {
+      parents: Int32Array.from(above as number[]),
+      functions: Int32Array.from(of as number[]),
+      fuel: self,
+    },
+  };
 }
 
 function malformed(why: string, cause?: unknown): DecodeError {

@@ -207,7 +207,9 @@ export function rebuild(trace: Trace): Rebuilt {
     for (const chunk of trace.chunks()) walk(chunk, replayer);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new DecodeError("BadTrace", "Cannot replay the trace: it cannot have been recorded", { cause: error });
+    throw new DecodeError("BadTrace", "Cannot replay the trace: it cannot have been recorded", {
+      cause: error,
+    });
   }
   return replayer.result();
 }

@@ -94,7 +94,7 @@ export class Recorder implements Observer {
   /** Low 32 bits of fuel consumed plus the slice: constant while the loop runs. */
   origin = 0;
   /** Instructions until {@link milestone} is asked. */
-  countdown = Infinity;
+  countdown = 2 ** 30;
   /** Whether what happens now is recorded; the filter may still leave it out. */
   window = true;
   /** Asked when the countdown is over; false stops the loop. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { plainName } from "./page_text.ts";
+import { longText, plainName } from "./page_text.ts";
 import type { StackProfile } from "./folded.ts";
 import type { SourceLine } from "../wasm/dwarf.ts";
 import { walk } from "./profile_stacks.ts";
@@ -18,6 +18,7 @@ export type SourceOf = (fn: number) => SourceLine | undefined;
  *
  * @param name what the profile is of
  * @param sourceOf where functions are, when that is known
+ * @throws {UsageError} `TextTooLong`
  */
 export function speedscopeJson(profile: StackProfile, name: string, sourceOf?: SourceOf): string {
   const { functions, stacks, fuel } = profile;
@@ -32,9 +33,13 @@ export function speedscopeJson(profile: StackProfile, name: string, sourceOf?: S
     events.push(`{"type":"O","frame":${stacks.functions[node]},"at":${at}}`);
     at += stacks.fuel[node]!;
   }, (node) => void events.push(`{"type":"C","frame":${stacks.functions[node]},"at":${at}}`));
-  return `{"$schema":"https://www.speedscope.app/file-format-schema.json",\n` +
-    `"exporter":"rwasm","name":${JSON.stringify(plainName(name))},"activeProfileIndex":0,\n` +
-    `"shared":{"frames":[\n${frames.join(",\n")}\n]},\n` +
-    `"profiles":[{"type":"evented","name":"fuel","unit":"none","startValue":0,"endValue":${fuel},"events":[\n` +
-    `${events.join(",\n")}\n]}]}\n`;
+  return longText(
+    "a speedscope file",
+    () =>
+      `{"$schema":"https://www.speedscope.app/file-format-schema.json",\n` +
+      `"exporter":"rwasm","name":${JSON.stringify(plainName(name))},"activeProfileIndex":0,\n` +
+      `"shared":{"frames":[\n${frames.join(",\n")}\n]},\n` +
+      `"profiles":[{"type":"evented","name":"fuel","unit":"none","startValue":0,"endValue":${fuel},"events":[\n` +
+      `${events.join(",\n")}\n]}]}\n`,
+  );
 }

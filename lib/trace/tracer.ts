@@ -16,13 +16,16 @@ import { EventKind } from "./event.ts";
 import { checkFilter, filterFor, type FilterOptions, leavesOut } from "./filter.ts";
 import { type Checkpoint, TraceLog, type TraceSink } from "./log.ts";
 import type { Trace } from "./rebuild.ts";
-import { type TracerInstrState, viewInstructions } from "./views.ts";
+import { eventView, type TracerEvent, type TracerInstrState, viewInstructions } from "./views.ts";
 
 /** Most instructions a tracer keeps when its options do not say it; about 400 MB. */
 export const DEFAULT_MOST_KEPT = 2 ** 24;
 
 /** Instructions between two calls of `progress`. */
 const PROGRESS_INTERVAL = 2 ** 20;
+
+/** Longest countdown: one that stays a small integer. */
+const MOST_COUNTDOWN = 2 ** 30;
 
 /** What a tracer records and keeps. */
 export interface TracerOptions extends FilterOptions {
@@ -39,8 +42,8 @@ export interface TracerOptions extends FilterOptions {
   readonly progress?: ((instructions: number) => void) | undefined;
   /** Whether to hash what is recorded; default true. */
   readonly hash?: boolean | undefined;
-  /** @internal Instructions after which the machine is compared with the trace; never by default. */
-  readonly verifyEvery?: number | undefined;
+  /** @internal Instructions after which the machine is compared with the trace, ascending; see `unexplained`. */
+  readonly verifyAt?: readonly number[] | undefined;
   /** @internal Records only instructions from the first number on and before the second one. */
   readonly window?: readonly [from: number, to: number] | undefined;
   /** @internal Kinds of events that are not recorded, to test that each of them is needed. */
@@ -73,6 +76,7 @@ export class Tracer implements Trace, LoopMaker {
   #code: TraceCode | undefined;
   readonly #loops = new WeakMap<Machine, RecordedLoop>();
   #truncated = false;
+  #unexplained: Unexplained | undefined;
   #finished = false;
 
   /**
@@ -85,10 +89,13 @@ export class Tracer implements Trace, LoopMaker {
       throw new UsageError("InvalidTraceFilter", "Cannot make a tracer: options are not an object");
     }
     checkFilter(options);
-    for (const name of ["most", "last", "verifyEvery"] as const) {
+    for (const name of ["most", "last"] as const) {
       const value = options[name];
       if (value === undefined || Number.isSafeInteger(value) && value >= 1) continue;
-      throw new UsageError("InvalidTraceFilter", `Cannot make a tracer: ${name} must be an integer of 1 or more`);
+      throw new UsageError(
+        "InvalidTraceFilter",
+        `Cannot make a tracer: ${name} must be an integer of 1 or more`,
+      );
     }
     const { last, sink, most, window, hash = true, omit = new Set() } = options;
     if (last !== undefined && sink !== undefined) {
@@ -123,6 +130,11 @@ export class Tracer implements Trace, LoopMaker {
   /** Whether everything that ran is in the trace. */
   get complete(): boolean {
     return !this.#partial && !this.#truncated && this.#options.last === undefined;
+  }
+
+  /** @internal The first change that neither an instruction nor the host made, once it was found. */
+  get unexplained(): Unexplained | undefined {
+    return this.#unexplained;
   }
 
   /** SHA-256 after each full piece of 65,536 instructions. */
@@ -199,18 +211,34 @@ export class Tracer implements Trace, LoopMaker {
     this.#loops.get(machine)?.ended(kinds[kind], trap);
   }
 
+  /** What is not as the trace says while no host function could have changed it. */
+  #changes(loop: RecordedLoop): TracerEvent[] {
+    const log = this.#log;
+    loop.recorder.window = true;
+    loop.recorder.outside();
+    const { chunk } = log, first = chunk.firstEvent + chunk.events;
+    loop.compare();
+    const changes: TracerEvent[] = [];
+    for (let event = Math.max(0, first - log.chunk.firstEvent); event < log.chunk.events; event++) {
+      changes.push(eventView(log.chunk, event));
+    }
+    return changes;
+  }
+
   /** Lets the loop stop at every number of instructions at which there is something to do. */
   #watch(loop: RecordedLoop, machine: Machine): void {
-    const { recorder } = loop, log = this.#log, { verifyEvery, progress, window, disturb } = this.#options;
+    const { recorder } = loop, log = this.#log, { verifyAt = [], progress, window, disturb } = this.#options;
+    let verified = 0;
     const next = (): number => {
+      while (verified < verifyAt.length && verifyAt[verified]! <= log.ran) verified++;
       const { ran } = log, after = (interval: number) => ran - ran % interval + interval;
       let at = Infinity;
-      if (verifyEvery !== undefined) at = Math.min(at, after(verifyEvery));
+      if (verified < verifyAt.length) at = Math.min(at, verifyAt[verified]!);
       if (progress !== undefined) at = Math.min(at, after(PROGRESS_INTERVAL));
       for (const point of window ?? []) if (point > ran) at = Math.min(at, point);
       if (disturb !== undefined && disturb.at > ran) at = Math.min(at, disturb.at);
       if (this.#most !== Infinity) at = Math.min(at, ran + Math.max(1, this.#most - log.instructions));
-      return at - ran;
+      return Math.min(at - ran, MOST_COUNTDOWN);
     };
     recorder.milestone = () => {
       const { ran } = log;
@@ -221,9 +249,14 @@ export class Tracer implements Trace, LoopMaker {
       }
       if (disturb?.at === ran) disturb.act(machine);
       if (window !== undefined) recorder.window = ran >= window[0] && ran < window[1];
-      if (verifyEvery !== undefined && ran % verifyEvery === 0) {
-        loop.compare();
-        recorder.refresh();
+      if (verifyAt[verified] === ran) {
+        const changes = this.#changes(loop);
+        if (changes.length > 0) {
+          this.#unexplained = { before: ran, changes };
+          this.#truncated = true;
+          loop.stop();
+          return false;
+        }
       }
       if (progress !== undefined && ran % PROGRESS_INTERVAL === 0) progress(ran);
       recorder.countdown = next() - 1;
@@ -231,6 +264,14 @@ export class Tracer implements Trace, LoopMaker {
     };
     recorder.countdown = next();
   }
+}
+
+/** A change that neither an instruction nor the host made. */
+export interface Unexplained {
+  /** Instructions that had run when it was found. */
+  readonly before: number;
+  /** The changes. */
+  readonly changes: readonly TracerEvent[];
 }
 
 const NO_CODE: TraceCode = {

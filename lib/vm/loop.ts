@@ -39,12 +39,12 @@ export interface SyscallType extends FunctionType {
 
 /** Makes the loops of machines: what a tracer or a profiler hands to an executor to run in the place of its engine. */
 export interface LoopMaker {
-  /** The loop that runs a machine from now on; called once for each machine, before it runs. */
+  /** @internal The loop that runs a machine from now on; called once for each machine, before it runs. */
   loopFor(machine: Machine, syscall: (index: number) => SyscallType | undefined): Loop;
-  /** A run of the machine is about to start; nested when a host function starts it. */
+  /** @internal A run of the machine is about to start; nested when a host function starts it. */
   begin?(machine: Machine, nested: boolean): void;
-  /** The run paused; with `turn` only to let others have theirs. */
+  /** @internal The run paused; with `turn` only to let others have theirs. */
   paused?(machine: Machine, turn: boolean): void;
-  /** The run ended, and the machine still stands where it did. */
+  /** @internal The run ended, and the machine still stands where it did. */
   ended?(machine: Machine, kind: "done" | "halt" | "trap", trap?: TrapName): void;
 }

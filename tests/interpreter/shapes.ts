@@ -68,6 +68,24 @@ const constantOf = (type: NumericType, bits: Bits) => [...constant(bits), ...TO[
 /** Parameter `k`, which stands for a value of a type. */
 const param = (k: number, type: NumericType) => [...get(k), ...TO[type]];
 
+/** An operator of two operands, by type. */
+const SUM: Record<NumericType, readonly number[]> = { i32: [0x6a], i64: [0x7c], f32: [0x92], f64: [0xa0] };
+
+/** An operator with sums of parameters for operands. */
+function chains(params: readonly NumericType[], bytes: readonly number[]): [string, number[]][] {
+  const [first, last] = params;
+  const sum = (k: number) => [...param(k, params[k]), ...param(k, params[k]), ...SUM[params[k]]];
+  if (last === undefined) return [["of a sum", [...sum(0), ...bytes]]];
+  return [
+    ["of a sum first", [...sum(0), ...param(1, last), ...bytes]],
+    ["of a sum last", [...param(0, first), ...sum(1), ...bytes]],
+    ["of two sums", [...sum(0), ...sum(1), ...bytes]],
+    ["of a sum and a constant", [...sum(0), ...constantOf(last, CONSTANTS[last][3]), ...bytes]],
+    ["with a constant", [...param(0, first), ...constantOf(last, CONSTANTS[last][3]), ...bytes]],
+    ["of a constant and a sum", [...constantOf(first, CONSTANTS[first][3]), ...sum(1), ...bytes]],
+  ];
+}
+
 /** The shapes of one operator. */
 export function shapesOf([name, bytes, params, result]: SharedOperation): Shape[] {
   const shapes: Shape[] = [];
@@ -213,6 +231,29 @@ export function shapesOf([name, bytes, params, result]: SharedOperation): Shape[
     add("as an address", [...plain, ...constant(0xfff), 0x71, 0x2d, 0, 0]);
     add("as a stored byte", [...constant(9), ...plain, 0x3a, 0, 0, ...constant(9), 0x2c, 0, 0]);
   }
+  // Between two others: what it takes has just been computed, what it leaves is taken at once.
+  for (const [what, code] of chains(params, bytes)) {
+    add(what, [...code, ...out]);
+    add(`${what}, then used`, [...code, ...constantOf(result, CONSTANTS[result][3]), ...SUM[result], ...out]);
+    add(`${what}, then used last`, [
+      ...constantOf(result, CONSTANTS[result][3]),
+      ...code,
+      ...SUM[result],
+      ...out,
+    ]);
+    add(
+      `${what}, then used with a local`,
+      [...code, ...out, ...tee(n), ...TO[result], ...code, ...SUM[result], ...out],
+      [type],
+      [type],
+    );
+    if (result !== "i32") continue;
+    const branch = (
+      more: readonly number[],
+    ) => [0x02, 0x40, ...code, ...more, 0x0d, 0, ...constant(11), 0x0f, 0x0b, ...constant(22)];
+    add(`${what}, then br_if`, branch([]), [I32]);
+    add(`${what}, then br_if of its opposite`, branch([0x45]), [I32]);
+  }
   // One operator after another: the second takes the result as its first or last operand, or both.
   for (const [second, code, types] of NEXT) {
     if (types[0] !== result) continue;
@@ -304,6 +345,9 @@ const ADDRESSES: readonly (readonly [string, readonly number[]])[] = [
   ["a + b", [...get(0), ...get(1), 0x6a]],
   ["a + (b << 2)", [...get(0), ...get(1), ...constant(2), 0x74, 0x6a]],
   ["a + (b << 3)", [...get(0), ...get(1), ...constant(3), 0x74, 0x6a]],
+  ["2a + 12", [...get(0), ...get(0), 0x6a, ...constant(12), 0x6a]],
+  ["(a << 1) + 12", [...get(0), ...constant(1), 0x74, ...constant(12), 0x6a]],
+  ["(a << 1) + b", [...get(0), ...constant(1), 0x74, ...get(1), 0x6a]],
   ["a & 0xffc", [...get(0), ...constant(0xffc), 0x71]],
   ["512", constant(512)],
 ];
@@ -341,7 +385,12 @@ export function memoryShapes(): Shape[] {
     for (const bytes of OFFSETS) {
       for (const [name, code, type] of LOADS) {
         const [to, result] = bits[type];
-        add(`${name} ${where} ${bytes}`, [...address, code, 0, ...offset(bytes), ...to], [result]);
+        const load = [...address, code, 0, ...offset(bytes)];
+        add(`${name} ${where} ${bytes}`, [...load, ...to], [result]);
+        const sum = { [I32]: 0x6a, [I64]: 0x7c, [0x7d]: 0x92, [0x7c]: 0xa0 }[type]!;
+        if (bytes <= 4) {
+          add(`${name} ${where} ${bytes}, used at once`, [...load, ...value[type], sum, ...to], [result]);
+        }
       }
       for (const [name, code, type] of STORES) {
         add(`${name} ${where} ${bytes}`, [...address, ...value[type], code, 0, ...offset(bytes)], []);
@@ -393,6 +442,7 @@ export function memoryShapes(): Shape[] {
       ], []);
       add(`copy ${where} ${load} ${code}`, [...get(1), ...address, load, 0, 8, store, 0, 16], []);
     }
+    add(`f64 bits of ${where}`, [...address, 0x2b, 0, 0, 0xbd, ...get(2), 0x7c], [I64]);
     add(`f64 product of ${where}`, [...address, 0x2b, 0, 0, ...address, 0x2b, 0, 8, 0xa2, 0xbd], [I64]);
     add(`load and test ${where}`, [
       0x02,

@@ -55,9 +55,7 @@ export interface SpecRun {
 
 const text = (outcome: Outcome): string =>
   outcome.status === "done"
-    ? `done ${
-      outcome.results.map((value) => Object.is(value, -0) ? "-0" : String(value)).join()
-    }`
+    ? `done ${outcome.results.map((value) => Object.is(value, -0) ? "-0" : String(value)).join()}`
     : outcome.status === "trap"
     ? `trap ${outcome.trap.code} at ${outcome.trap.pc}`
     : outcome.status;
@@ -91,7 +89,9 @@ export function* runSpecModules(
     if (store.machine === undefined) continue;
     for (let next = at + 1; next < commands.length && commands[next].type !== "module"; next++) {
       const { action, line } = commands[next];
-      if (action?.type !== "invoke" || action.module !== undefined || action.args!.some(isFragileNan)) continue;
+      if (action?.type !== "invoke" || action.module !== undefined || action.args!.some(isFragileNan)) {
+        continue;
+      }
       const args: Value[] = action.args!.map(toValue);
       compare(`${action.field} at ${line}`, (executor) => executor.call(action.field, args));
     }

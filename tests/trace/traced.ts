@@ -27,7 +27,9 @@ export function differsFromMachine(
     return `memory at ${memory}: ${state.bytes[memory]} instead of ${machine.memory.bytes[memory]}`;
   }
   const words = Math.max(machine.globals.length, state.globals.dense.length);
-  for (const word of [...Array(words).keys(), ...machine.sparseGlobals.keys(), ...state.globals.sparse.keys()]) {
+  for (
+    const word of [...Array(words).keys(), ...machine.sparseGlobals.keys(), ...state.globals.sparse.keys()]
+  ) {
     const found = state.globals.get(word), expected = machine.globalWord(word);
     if (found !== expected) return `global word ${word}: ${found} instead of ${expected}`;
   }
