@@ -102,6 +102,62 @@ export {
   type Trapped,
 } from "./lib/vm/outcome.ts";
 export { type LoopMaker } from "./lib/vm/loop.ts";
+export { DEFAULT_MOST_KEPT, Tracer, type TracerOptions } from "./lib/trace/tracer.ts";
+export {
+  type MemoryReadRecord,
+  type MemoryRecordEnum,
+  type MemoryWriteRecord,
+  type TracerEvent,
+  type TracerGlobalVariable,
+  type TracerInstrState,
+  type TracerMemoryState,
+  type TraceTableSizeState,
+  type TraceTableState,
+} from "./lib/trace/views.ts";
+export { EventKind } from "./lib/trace/event.ts";
+export { type FilterOptions, type Interval } from "./lib/trace/filter.ts";
+export { type Checkpoint, type TraceSink } from "./lib/trace/log.ts";
+export { type Column, type TraceChunk } from "./lib/trace/chunk.ts";
+export { type TraceCode } from "./lib/trace/code.ts";
+export { rebuild, type Rebuilt, type Trace, type TraceVisitor } from "./lib/trace/rebuild.ts";
+export { type TraceState, type Words } from "./lib/trace/state.ts";
+export { BinaryTraceWriter, type ByteSink } from "./lib/trace/binary_writer.ts";
+export { readBinaryTrace, type TraceFile } from "./lib/trace/binary_reader.ts";
+export { JsonLinesTraceWriter, readJsonLinesTrace } from "./lib/trace/json_lines.ts";
+export { PerfettoTraceWriter } from "./lib/trace/perfetto.ts";
+export { diffTraces, type Divergence, type InstructionPlace } from "./lib/trace/diff.ts";
+export { diffRuns, type RunDivergence, type RunMaker } from "./lib/trace/diff_runs.ts";
+export { HostRecorder, type Recordable } from "./lib/trace/record.ts";
+export {
+  parseRecording,
+  type RecordedBytes,
+  type RecordedCall,
+  type RecordedEnd,
+  type RecordedFunction,
+  type RecordedLine,
+  type RecordedOutcome,
+  type RecordedRun,
+  type RecordedStart,
+  type RecordedValues,
+  type Recording,
+  type RecordingHead,
+} from "./lib/trace/recording.ts";
+export { type Output } from "./lib/trace/output.ts";
+export {
+  recordedLinker,
+  type ReplayDifference,
+  type Replayed,
+  type ReplayOptions,
+  replayRecording,
+} from "./lib/trace/replay.ts";
+export {
+  type Access,
+  type Debuggable,
+  Debugger,
+  type DebugStop,
+  type StepEvent,
+  type Watchpoint,
+} from "./lib/trace/debug.ts";
 export {
   type Profile,
   type ProfileCharge,

@@ -11,6 +11,9 @@ import { benchExecute } from "./execute.ts";
 import { benchHostCall } from "./hostcall.ts";
 import { benchMemory } from "./memory.ts";
 import { format, type Table } from "./measure.ts";
+import { benchPause } from "./pause.ts";
+import { benchSnapshot } from "./snapshot.ts";
+import { benchProfile } from "./profile.ts";
 import { benchStartup } from "./startup.ts";
 import { benchWasi } from "./wasi.ts";
 
@@ -20,6 +23,9 @@ const BENCHMARKS: Record<string, () => Table | Promise<Table>> = {
   decode: benchDecode,
   hostcall: benchHostCall,
   memory: benchMemory,
+  pause: benchPause,
+  snapshot: benchSnapshot,
+  profile: benchProfile,
   startup: benchStartup,
   wasi: benchWasi,
 };

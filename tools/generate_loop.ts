@@ -38,7 +38,16 @@ function tables(): Uint8Array {
     // The operands that are exchanged are neighbors.
     if (exchanged !== "") add(exchanged, number, word + 1, word);
   });
+  const fused: number[] = [];
+  HANDLERS.forEach(({ name }, number) => {
+    const [first, second] = name.split("+");
+    // The one that leaves its result only in the accumulator is made later, of the other one.
+    if (second === undefined || (second.endsWith(".A") && HANDLER[name.slice(0, -2)] !== undefined)) return;
+    fused.push(HANDLER[first], HANDLER[second], number);
+  });
   const parts = [
+    Int16Array.of(fused.length / 3),
+    Int16Array.from(fused),
     only,
     stored,
     takers,

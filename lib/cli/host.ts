@@ -45,6 +45,8 @@ export interface Host {
   input(length: number): Uint8Array | null;
   /** Writes a file; `-` is standard output. With `fresh`, a file that is there stays and is an error. */
   write(path: string, bytes: Uint8Array, fresh?: boolean): Promise<void>;
+  /** Opens a file that is written piece by piece. Absent where files are written whole. */
+  create?(path: string): { write(bytes: Uint8Array): void; close(): void };
   /** Value of an environment variable. */
   variable(name: string): string | undefined;
   /** Milliseconds since some moment. */
@@ -175,6 +177,20 @@ export function denoHost(args: readonly string[], program: URL): Host {
       } catch (error) {
         throw failure("write", path, error);
       }
+    },
+    create(path) {
+      const guarded = <Result>(act: () => Result): Result => {
+        try {
+          return act();
+        } catch (error) {
+          throw failure("write", path, error);
+        }
+      };
+      const file = guarded(() => Deno.openSync(path, { write: true, create: true, truncate: true }));
+      return {
+        write: (bytes) => void guarded(() => writeAll(file, bytes)),
+        close: () => file.close(),
+      };
     },
     variable: (name) => Deno.env.get(name),
     now: () => performance.now(),

@@ -48,6 +48,9 @@ function section(title: string, rows: readonly (readonly (string | number)[])[])
 const nameOf = ({ module, name }: External): string =>
   (module === undefined ? "" : `${quoteName(module)}.`) + quoteName(name);
 
+const offeredBy = ({ from }: External): string =>
+  from === undefined ? "(only for createWebAssembly)" : from ?? "(no plugin offers it)";
+
 function importLines({ imports }: Facts): string[] {
   return section(
     "imports",
@@ -55,7 +58,7 @@ function importLines({ imports }: Facts): string[] {
       entry.kind,
       nameOf(entry),
       entry.type,
-      entry.from === undefined ? "(only for createWebAssembly)" : entry.from ?? "(no plugin offers it)",
+      offeredBy(entry),
     ]),
   );
 }
@@ -158,7 +161,7 @@ async function writePage(
       {
         title: "Imports",
         columns: ["kind", "name", "type", "offered by"],
-        rows: facts.imports.map((entry) => [entry.kind, named(entry), entry.type, entry.from ?? ""]),
+        rows: facts.imports.map((entry) => [entry.kind, named(entry), entry.type, offeredBy(entry)]),
       },
       {
         title: "Exports",
@@ -193,8 +196,8 @@ async function writePage(
     ],
   });
   const bytes = new TextEncoder().encode(page);
+  if (output === "-") return host.emit("out", bytes);
   await host.write(output, bytes);
-  if (output === "-") return;
   if (args.has("json")) printJson(host, { status: "done", file: output, bytes: bytes.length });
   else host.note(`${output}: ${bytes.length} bytes`);
 }

@@ -12,6 +12,7 @@ import { type Arguments, choice, parseArguments } from "./arguments.ts";
 import { COLORS, type Command, commandHelp, overview } from "./command.ts";
 import { compileCommand } from "./compile.ts";
 import { completionsCommand } from "./completions.ts";
+import { diffCommand } from "./diff.ts";
 import { Exit, exitCodeOfError } from "./exit.ts";
 import { denoHost, type Host } from "./host.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -19,9 +20,11 @@ import { linkCommand } from "./link.ts";
 import { newPluginCommand } from "./new_plugin.ts";
 import { profileCommand } from "./profile.ts";
 import { failureData, failureText, printJson } from "./report.ts";
+import { replayCommand } from "./replay.ts";
 import { resumeCommand } from "./resume.ts";
 import { runCommand } from "./run.ts";
 import { hintFor } from "./suggest.ts";
+import { traceCommand } from "./trace.ts";
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -30,6 +33,9 @@ export const COMMANDS: readonly Command[] = [
   compileCommand,
   inspectCommand,
   profileCommand,
+  traceCommand,
+  diffCommand,
+  replayCommand,
   linkCommand,
   newPluginCommand,
   completionsCommand(() => COMMANDS),

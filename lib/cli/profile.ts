@@ -102,9 +102,10 @@ function profiled(program: Program): { readonly outcome: Outcome; readonly profi
 }
 
 async function report(host: Host, args: Arguments, text: string): Promise<void> {
-  const output = args.value("output") ?? "-";
-  await host.write(output, encoder.encode(text));
-  if (output !== "-" && !args.has("quiet")) host.note(`${output}: ${encoder.encode(text).length} bytes`);
+  const output = args.value("output") ?? "-", bytes = encoder.encode(text);
+  if (output === "-") return host.emit("out", bytes);
+  await host.write(output, bytes);
+  if (!args.has("quiet")) host.note(`${output}: ${bytes.length} bytes`);
 }
 
 function exitCode(outcome: Outcome, { wasi }: Program): number {
@@ -114,6 +115,9 @@ function exitCode(outcome: Outcome, { wasi }: Program): number {
 
 async function profile(host: Host, args: Arguments): Promise<number> {
   const file = fileArgument("profile", args), format = formatOf(args), output = args.value("output");
+  if (args.has("unmetered")) {
+    throw new UsageError("NothingToProfile", "Cannot use --unmetered: unmetered code charges nothing");
+  }
   const access = programAccess(args, file);
   await host.permit({
     ...access,
@@ -121,7 +125,9 @@ async function profile(host: Host, args: Arguments): Promise<number> {
   });
   const aside = output === undefined || output === "-";
   // The report has standard output for itself; what the program writes goes to the other stream.
-  const guests: Host = aside ? { ...host, emit: (_stream, bytes) => host.emit("err", bytes) } : host;
+  const guests: Host = aside
+    ? { ...host, print: (text) => host.note(text), emit: (_stream, bytes) => host.emit("err", bytes) }
+    : host;
   const program = await prepareProgram(guests, args, file, args.positional.slice(1));
   const { outcome, profile } = profiled(program);
   await report(host, args, written(profile, format, basename(file)));

@@ -8,6 +8,7 @@
 import { basename } from "node:path";
 import { UsageError } from "../error.ts";
 import type { FunctionType, RwasmModule } from "../isa/module.ts";
+import type { ImportLinker } from "../plugin/linker.ts";
 import type { Value } from "../plugin/plugin.ts";
 import { RwasmExecutor } from "../run/executor.ts";
 import type { ExecutorOptions } from "../run/executor.ts";
@@ -54,6 +55,9 @@ export function programAccess(args: Arguments, file: string): Access {
   return { ...world, read: [file, ...world.read ?? []], plugins: pluginFiles(args) };
 }
 
+/** What a program is run with: an executor. */
+export type Runner = Pick<RwasmExecutor<Context>, "instantiate" | "execute" | "call">;
+
 /** A program that is ready to run. */
 export interface Program {
   /** How the user calls it. */
@@ -66,14 +70,15 @@ export interface Program {
   readonly type: FunctionType;
   /** WASI, when it has it. */
   readonly wasi: WasiRun | undefined;
-  /** Runs it once. */
-  run(options: ExecutorOptions): Outcome;
+  /** Runs it once, when it is wanted through something that stands before the executor. */
+  run(options: ExecutorOptions, through?: (executor: RwasmExecutor<Context>) => Runner): Outcome;
 }
 
 /**
  * Reads and compiles a program and prepares its run.
  *
  * @param guestArguments the arguments behind the file
+ * @param around puts a linker around the one of the program
  * @throws {RwasmError} for everything that can be wrong with a file, a plugin or an argument.
  */
 export async function prepareProgram(
@@ -81,6 +86,7 @@ export async function prepareProgram(
   args: Arguments,
   file: string,
   guestArguments: readonly string[],
+  around: (linker: ImportLinker<Context>) => ImportLinker<Context> = (linker) => linker,
 ): Promise<Program> {
   const fuelLimit = count(args, "fuel"), unknown = choice(args, "unknown-imports", UNKNOWN) ?? "error";
   if (file === "-" && args.value("stdin") === "-") {
@@ -98,8 +104,9 @@ export async function prepareProgram(
   const wasi = await offerWasi(args, host, plugged, wasm, argv);
   if (unknown !== "error" && wasm !== undefined) standIn(wasm, plugged.linker, unknown);
   const zeros = unknown === "zero" ? { defaultImportedGlobalValue: 0n } : {};
-  const module = await moduleOf(source, { ...config, ...zeros }, host, args);
-  const store = new RwasmStore<Context>({ ...plugged, limits: config.limits, fuelLimit });
+  const linker = around(plugged.linker);
+  const module = await moduleOf(source, { ...config, ...zeros, linker }, host, args);
+  const store = new RwasmStore<Context>({ ...plugged, linker, limits: config.limits, fuelLimit });
   const initialize = wasi !== undefined && needsInitialize(wasm, target);
   return {
     file,
@@ -107,9 +114,9 @@ export async function prepareProgram(
     store,
     type,
     wasi,
-    run(options) {
+    run(options, through = (executor) => executor) {
       try {
-        return start(new RwasmExecutor(store, module, options), target, params, initialize);
+        return start(through(new RwasmExecutor(store, module, options)), target, params, initialize);
       } finally {
         wasi?.end();
       }
@@ -119,7 +126,7 @@ export async function prepareProgram(
 
 /** Runs a program; a library of WASI is initialized first. */
 function start(
-  executor: RwasmExecutor<Context>,
+  executor: Runner,
   target: Target | undefined,
   params: readonly Value[],
   initialize: boolean,

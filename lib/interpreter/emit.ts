@@ -58,10 +58,26 @@ export class HandlerEmitter {
   /** Operands that are read as slots, by bit. */
   reads = 0;
 
+  /** Words of the operands, by the number the body knows; undefined when they are the same. */
+  #places: readonly number[] | undefined;
+  /** Words of the whole instruction; 0 in a part that is not the last one. */
+  #words = -1;
+
   /** Starts a handler `depth` labels below the head of the dispatch loop. */
   constructor(code: CodeWriter, depth: number) {
     this.code = code;
     this.#depth = depth;
+  }
+
+  /** What follows is the body of a part: where its operands are, words of the whole or 0 when more parts follow. */
+  part(places: readonly number[], words: number): void {
+    this.#places = places;
+    this.#words = words;
+  }
+
+  /** Word of an operand. */
+  #word(k: number): number {
+    return this.#places === undefined ? k : this.#places[k];
   }
 
   /** Appends operators as bytes. */
@@ -103,14 +119,14 @@ export class HandlerEmitter {
   /** Pushes operand `k` of the instruction; the handler number is word 0. */
   operand(k: number): this {
     this.get(Local.ip).op(0x28);
-    this.code.memory(4 * k);
+    this.code.memory(4 * this.#word(k));
     return this;
   }
 
   /** Pushes operands `k` and `k + 1` as one i64. */
   operand64(k: number): this {
     this.get(Local.ip).op(0x29);
-    this.code.memory(4 * k);
+    this.code.memory(4 * this.#word(k));
     return this;
   }
 
@@ -121,7 +137,7 @@ export class HandlerEmitter {
 
   /** Pushes the value of the slot that operand `k` names, `more` bytes further. */
   read(k: number, kind: Kind, more = 0): this {
-    this.reads |= 1 << k;
+    this.reads |= 1 << this.#word(k);
     this.slot(k).op(LOADS[kind]);
     this.code.memory(more);
     return this;
@@ -248,6 +264,8 @@ export class HandlerEmitter {
 
   /** Goes on behind this instruction of `words` words. */
   next(words: number): this {
+    if (this.#words === 0) return this;
+    if (this.#words > 0) words = this.#words;
     this.get(Local.ip).i32(4 * words).op(0x6a).set(Local.ip);
     return this.br(this.#depth);
   }
@@ -265,9 +283,9 @@ export class HandlerEmitter {
    */
   jumpIf(k: number): this {
     this.op(0x45).i32(3).op(0x74).get(Local.ip).op(0x6a).tee(Local.a).op(0x28); // 8 bytes further when 0
-    this.code.memory(4 * k);
+    this.code.memory(4 * this.#word(k));
     this.set(Local.ip).get(Local.a).op(0x28);
-    this.code.memory(4 * k + 4);
+    this.code.memory(4 * this.#word(k) + 4);
     return this.chargeAndGo();
   }
 

@@ -11,10 +11,13 @@
  */
 
 import {
+  BEGINS,
   EXCHANGED,
+  fusedOf,
   HANDLER,
   LEAVES,
   MOST_TAKERS,
+  nameOf,
   ONLY,
   READS,
   STORED,
@@ -57,6 +60,9 @@ for (
 ) {
   for (const form of forms) STORE_HALVES[HANDLER[`Store32${form}`]] = wide;
 }
+
+/** By handler: whether it is a load, whose place a trap of it and of what follows it tells. */
+const LOADS_FIRST: readonly boolean[] = Array.from(WORDS, (_, number) => nameOf(number).startsWith("Load"));
 
 const CHARGE_WORDS = WORDS[CHARGE];
 
@@ -462,12 +468,13 @@ export class FrameWriter {
     const producer = this.#previous;
     if (producer < 0) return;
     const { words } = this.program, kind = LEAVES[words[producer]];
-    if (kind === Value.None) return;
     const result = words[producer + 1], first = MOST_TAKERS * words[at];
-    for (let k = first; k < first + MOST_TAKERS && TAKERS[k] >= 0; k++) {
+    let star = 0;
+    for (let k = first; kind !== Value.None && k < first + MOST_TAKERS && TAKERS[k] >= 0; k++) {
       const taker = TAKERS[k], word = at + TAKEN[k], takes = TAKES[taker];
       if (words[word] !== result) continue;
       if (takes !== kind && (takes !== Value.I32 || kind !== Value.I64)) continue;
+      star = EXCHANGED[k] !== 0 ? EXCHANGED[k] : TAKEN[k];
       if (EXCHANGED[k] !== 0) {
         words[word] = words[at + EXCHANGED[k]];
         words[at + EXCHANGED[k]] = result;
@@ -475,8 +482,32 @@ export class FrameWriter {
       words[at] = taker;
       const only = ONLY[words[producer]];
       if (only >= 0 && this.#isDead(result, kind, at)) words[producer] = only;
-      return;
+      break;
     }
+    if (BEGINS[words[producer]] !== 0) this.#fuse(producer, at, star);
+  }
+
+  /**
+   * Makes two neighbors one instruction where there is one for both; `star` is the word of the second one that
+   * goes through the accumulator, 0 for none. Operands come as in `fused_handlers.ts`.
+   */
+  #fuse(producer: number, at: number, star: number): void {
+    const { program } = this, { words, pcs } = program, first = words[producer], second = words[at];
+    const fused = fusedOf(first, second);
+    if (fused === undefined) return;
+    let from = at + 1, to = at;
+    if (STORED[first] >= 0) {
+      // The place of the first result is free: for that of the second one, or for what follows.
+      if (LEAVES[second] !== Value.None) words[producer + 1] = words[from++];
+      else words.copyWithin(producer + 1, producer + 2, to--);
+    }
+    for (; from < at + WORDS[second]; from++) if (from !== at + star) words[to++] = words[from];
+    words[producer] = fused;
+    if (!LOADS_FIRST[first]) pcs[producer] = pcs[at];
+    program.length = to;
+    this.last = producer;
+    this.#previous = this.#third;
+    this.#third = -1;
   }
 
   /** Whether nobody reads a result of the instruction before from its slot: the one at `at` has been given it. */

@@ -17,6 +17,7 @@
 import { controlRows } from "./control_handlers.ts";
 import type { HandlerEmitter } from "./emit.ts";
 import { floatRows } from "./float_handlers.ts";
+import { fusedRows } from "./fused_handlers.ts";
 import { integerRows } from "./integer_handlers.ts";
 import { memoryRows } from "./memory_handlers.ts";
 
@@ -53,6 +54,16 @@ for (const add of [integerRows, memoryRows, floatRows, controlRows]) {
     rows.push({ name, operands: operands.split(" ").filter((text) => text !== ""), of, exchanged, emit });
   });
 }
+
+fusedRows((name, operands, emit) => {
+  rows.push({
+    name,
+    operands: operands.split(" ").filter((text) => text !== ""),
+    of: "",
+    exchanged: "",
+    emit,
+  });
+}, rows);
 
 /** The handlers, by number. */
 export const HANDLERS: readonly Handler[] = rows;

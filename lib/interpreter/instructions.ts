@@ -39,6 +39,23 @@ function small(length: number): Uint8Array {
   return new Uint8Array(bytes, at - length, length);
 }
 
+/** Numbers of two instructions and of the one that does both, pair by pair. */
+const fused = shorts(3 * shorts(1)[0]);
+
+/** Whether an instruction is the first one of such a pair. */
+export const BEGINS: Uint8Array = new Uint8Array(LIST.length);
+
+const FUSED = new Map<number, number>();
+for (let k = 0; k < fused.length; k += 3) {
+  BEGINS[fused[k]] = 1;
+  FUSED.set(fused[k] * LIST.length + fused[k + 1], fused[k + 2]);
+}
+
+/** The instruction that does what two do, or undefined. */
+export function fusedOf(first: number, second: number): number | undefined {
+  return FUSED.get(first * LIST.length + second);
+}
+
 /** The instruction that leaves its result only in the accumulator, or -1. */
 export const ONLY: Int16Array = shorts(LIST.length);
 

@@ -97,6 +97,8 @@ function binary(row: AddRow): void {
       for (const form of ["RR", "AR", "RA", "RI", "AI"]) {
         // The operands of a commutative one can be exchanged; a shift count is seldom computed.
         if (form === "RA" && !NOT_COMMUTATIVE.includes(name)) continue;
+        // What subtracts a constant of 32 bits adds another one.
+        if (name === "Sub" && bits === 32 && form[1] === "I") continue;
         for (const only of [false, true]) {
           const a = form[0] === "A", b = form[1] === "A", constant = form[1] === "I";
           const second = constant && bits === 64 ? "low high" : constant ? "constant" : b ? "b*" : "b";
@@ -197,6 +199,7 @@ function unary(row: AddRow): void {
           (h, n) => {
             h.result("i64", only, () => h.source(a, 2, "i32").op(opcode)).next(n);
           },
+          a && !only ? name : "",
         );
       }
     }

@@ -196,9 +196,17 @@ export class Lowering {
           frame.pushConst(immediates[pc]);
           frame.pushConst(0);
           break;
-        case Action.Binary:
-          this.#binary(op, frame.isConst(frame.sp - 1));
+        case Action.Binary: {
+          const top = frame.sp - 1, constant = frame.isConst(top);
+          // There is no form of it for constants.
+          if (constant && op === Op.I32Sub) {
+            const difference = -frame.constOf(top);
+            frame.pop(1);
+            frame.pushConst(difference);
+            this.#binary(Op.I32Add, true);
+          } else this.#binary(op, constant);
           break;
+        }
         case Action.Divide: {
           // No constant but these two makes a division trap.
           const top = frame.sp - 1, divisor = frame.isConst(top) ? frame.constOf(top) : 0;
@@ -763,7 +771,12 @@ export class Lowering {
       words[at + 4] = pc + 2;
       words[at + 5] = index;
       words[at + 6] = 4 * this.#verified.heights[pc + 2];
-    } else frame.emit(H.Slow);
+    } else {
+      // What returns here looks for the height in front, as behind every call.
+      frame.emit(H.Slow);
+      const program = this.#program;
+      program.words[program.length++] = 4 * this.#verified.heights[pc + 2];
+    }
     this.#enterNext(pc + 2);
   }
 

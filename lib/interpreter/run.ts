@@ -98,9 +98,13 @@ export class FastMachine {
       this.#patience--;
       return run(machine);
     }
-    while (!this.#isKnown() && !this.#isProven()) {
-      const exit = this.#runPlainly();
+    if (!this.#isKnown()) {
+      const exit = this.#leaveHidden();
       if (exit !== undefined) return exit;
+      while (!this.#isProven()) {
+        const exit = this.#runPlainly();
+        if (exit !== undefined) return exit;
+      }
     }
     this.#refresh();
     const { heights } = program.verified, { fuel } = machine;
@@ -201,6 +205,19 @@ export class FastMachine {
     return this.#counter === null ? run(this.#machine) : this.#counter.run();
   }
 
+  /**
+   * Steps out of a hidden function that the plain loop has begun: no call leads there in lowered code,
+   * so there is none to come back to.
+   */
+  #leaveHidden(): Exit | undefined {
+    const machine = this.#machine, { hidden, verified } = this.#program;
+    while (machine.pc >>> 0 < verified.module.length && hidden[verified.functionAt(machine.pc)] >= 0) {
+      const exit = run(machine, machine.pc, 1);
+      if (exit !== Exit.Left) return exit;
+    }
+    return undefined;
+  }
+
   /** Forgets about the frames: another loop has run the machine meanwhile. */
   forget(): void {
     this.#stack = undefined;
@@ -213,6 +230,10 @@ export class FastMachine {
     const machine = this.#machine, { pc, depth } = machine, op = machine.module.opcodes[pc];
     const exit = run(machine, pc, 1);
     if (exit !== Exit.Left) return exit === Exit.Done || exit === Exit.Trap ? exit : this.#leave(exit);
+    if (op === Op.CallInternal) {
+      const exit = this.#leaveHidden();
+      if (exit !== undefined) return exit;
+    }
     this.#refresh();
     // What it has entered or reserved may reach too far. Frames below are where they were.
     const wild = (op === Op.CallIndirect || op === Op.ReturnCallIndirect) &&
@@ -280,9 +301,16 @@ export class FastMachine {
       if (depth === 0 || results < 0) return true;
       sp += results - verified.paramSlots[number] - verified.heights[pc];
       pc = machine.calls[--depth];
-      if (pc < 1 || pc >= length || verified.heights[pc] === UNREACHED) break;
+      if (pc < 1 || pc >= length || verified.heights[pc] === UNREACHED || !this.#isBehindCall(pc)) break;
     }
     return this.#refuse(deep - depth);
+  }
+
+  /** Whether an instruction stands behind a call that is one in lowered code, too. */
+  #isBehindCall(pc: number): boolean {
+    const { hidden, verified } = this.#program, { opcodes, immediates } = verified.module;
+    if (opcodes[pc - 1] === Op.CallInternal) return hidden[verified.functionAt(immediates[pc - 1])] < 0;
+    return pc > 1 && opcodes[pc - 2] === Op.CallIndirect;
   }
 
   #refuse(frames: number): false {
@@ -335,18 +363,18 @@ export class FastMachine {
   #showAddress(ip: number): void {
     const machine = this.#machine, { words } = this.#state, { module, pc, sp } = machine;
     const at = ip >> 2, operands = operandsOf(words[at]);
-    let address = NaN;
+    if (!operands.includes("offset") && !operands.includes("base=")) return;
+    // What no operand names is in the accumulator.
+    let address = operands.some((operand) => operand === "base" || operand === "base=")
+      ? 0
+      : words[Header.accumulator >> 2];
     operands.forEach((operand, k) => {
       const word = words[at + 1 + k];
-      // A star stands for the accumulator, an equals sign for a constant.
-      if (operand === "base*") address = words[Header.accumulator >> 2];
-      else if (operand === "base=") address = word;
-      else if (operand === "add") address += word;
+      if (operand === "base=" || operand === "add") address += word;
       else if (operand === "base" || operand === "index") {
-        address = (operand === "base" ? 0 : address) + words[(words[Header.fp >> 2] + word) >> 2];
+        address += words[(words[Header.fp >> 2] + word) >> 2];
       }
     });
-    if (Number.isNaN(address)) return;
     machine.stack[sp - POPS[module.opcodes[pc]]] = address;
   }
 

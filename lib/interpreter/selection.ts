@@ -41,7 +41,7 @@ function select(op: string, slots: string, constant = ""): void {
 const PLAIN = [...COMMUTATIVE, ...NOT_COMMUTATIVE, ...SHIFTS];
 for (const name of ["Eqz", "Clz", "Ctz", "Popcnt", "Extend8S", "Extend16S"]) select(`I32${name}`, name);
 for (const name of [...COMPARISONS, ...PLAIN, ...DIVISIONS]) {
-  select(`I32${name}`, `${name}RR`, `${name}RI`);
+  select(`I32${name}`, `${name}RR`, name === "Sub" ? "" : `${name}RI`);
 }
 for (const name of ["8S", "8U", "16S", "16U"]) select(`I32Load${name}`, `Load${name}R`);
 select("I32Load", "Load32R");

@@ -19,7 +19,7 @@ export const IMPORT_MODULE = "m";
 /** A module that is being put together. */
 export class Assembly {
   readonly #types: string[] = [];
-  readonly #typeBytes: number[][] = [];
+  readonly #typeBytes: Uint8Array[] = [];
   readonly #functions: {
     readonly type: number;
     readonly locals: readonly number[];
@@ -42,7 +42,9 @@ export class Assembly {
     const key = `${params}:${results}`, known = this.#types.indexOf(key);
     if (known >= 0) return known;
     this.#types.push(key);
-    this.#typeBytes.push([0x60, params.length, ...params, results.length, ...results]);
+    const bytes = new CodeWriter().u8(0x60);
+    for (const types of [params, results]) bytes.u32(types.length).block(Uint8Array.from(types));
+    this.#typeBytes.push(bytes.finish());
     return this.#types.length - 1;
   }
 
@@ -143,7 +145,7 @@ export class Assembly {
     };
     const functions = this.#functions;
     section(1, this.#typeBytes.length, (to) => {
-      for (const bytes of this.#typeBytes) to.op(...bytes);
+      for (const bytes of this.#typeBytes) to.block(bytes);
     });
     section(2, 10, (to) => {
       const from = (field: string) => to.name(IMPORT_MODULE).name(field);

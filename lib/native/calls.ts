@@ -14,7 +14,7 @@ import { type Frame, width } from "./frame.ts";
 import type { Instructions } from "./instructions.ts";
 import { DEPTH_BITS, Reason, STATE, TABLES } from "./layout.ts";
 import type { Shape, Signatures } from "./signatures.ts";
-import { MOST_OPERANDS, type Slots } from "./slots.ts";
+import type { Slots } from "./slots.ts";
 
 /** What the functions of a module are translated for. */
 export interface Surroundings {
@@ -69,7 +69,7 @@ export class Calls {
 
   /** Whether a function of a shape can be called with its arguments on top. */
   #callable(shape: Shape | undefined, top: number): shape is Shape {
-    return shape !== undefined && shape.params.length <= MOST_OPERANDS && shape.paramSlots <= top;
+    return shape !== undefined && shape.compiled && shape.paramSlots <= top;
   }
 
   /** Pushes place and fuel for a callee whose entry is at a height above the one of this function. */
@@ -186,10 +186,9 @@ export class Calls {
   }
 
   /** The end of the function. */
-  return(pc: number): void {
+  return(): void {
     const slots = this.#slots, { results } = this.#frame.shape;
     let slot = 0;
-    if (results.length > MOST_OPERANDS) return this.#frame.leaveAt(pc);
     results.forEach((type, k) => {
       slots.operandSlots[k] = slot;
       slots.operandTypes[k] = type;

@@ -23,6 +23,9 @@ const HostModule = WebAssembly.Module;
 /** Instructions after which a batch takes no further functions. */
 const BATCH_INSTRUCTIONS = 60_000;
 
+/** Functions that an indirect call may go to above which they are not compiled with it. */
+const MOST_INDIRECT = 64;
+
 /** What begins the names of emitted modules; a number follows. */
 const NAME = "rwasm-native-";
 
@@ -72,6 +75,7 @@ export class NativeCode {
   readonly #batches: (Batch | undefined)[];
   readonly #entries = new Map<Shape, WebAssembly.Module>();
   readonly #resumables = new Map<number, Resumable | undefined>();
+  #bySignature: Map<number, number[]> | undefined;
   readonly #located = new Map<number, Located>();
 
   /** Nothing is compiled yet. */
@@ -206,16 +210,41 @@ export class NativeCode {
         for (const left of numbers.splice(k + 1)) known.delete(left);
         break;
       }
-      for (let pc = starts[number]; pc < starts[number + 1]; pc++) {
-        const op = opcodes[pc];
-        if (op !== Op.CallInternal && op !== Op.ReturnCallInternal || heights[pc] === UNREACHED) continue;
-        const callee = verified.functionAt(immediates[pc]);
-        if (known.has(callee) || this.#batches[callee] !== undefined || hidden[callee] >= 0) continue;
+      const add = (callee: number) => {
+        if (known.has(callee) || this.#batches[callee] !== undefined || hidden[callee] >= 0) return;
+        if (!this.signatures.of(callee).compiled) return;
         known.add(callee);
         numbers.push(callee);
+      };
+      for (let pc = starts[number]; pc < starts[number + 1]; pc++) {
+        const op = opcodes[pc];
+        if (heights[pc] === UNREACHED) continue;
+        if (op === Op.CallInternal || op === Op.ReturnCallInternal) add(verified.functionAt(immediates[pc]));
+        else if (op === Op.CallIndirect || op === Op.ReturnCallIndirect) {
+          // The engine makes a call through a table direct only within one module.
+          const others = this.#reachable(immediates[pc]);
+          if (others.length <= MOST_INDIRECT) others.forEach(add);
+        }
       }
     }
     return numbers;
+  }
+
+  /** Functions with a signature that can get into a table. */
+  #reachable(signature: number): readonly number[] {
+    if (this.#bySignature === undefined) {
+      const { verified } = this.program, { elements, opcodes, immediates } = verified.module;
+      const starts = new Set(elements);
+      for (let pc = 0; pc < opcodes.length; pc++) if (opcodes[pc] === Op.RefFunc) starts.add(immediates[pc]);
+      this.#bySignature = new Map();
+      for (const start of starts) {
+        if (start === 0 || !verified.isCallable(start)) continue;
+        const list = this.#bySignature.get(immediates[start]) ?? [];
+        list.push(verified.functionAt(start));
+        this.#bySignature.set(immediates[start], list);
+      }
+    }
+    return this.#bySignature.get(signature) ?? [];
   }
 
   #compileResumable(number: number): Resumable | undefined {

@@ -9,7 +9,7 @@
 import { CodeWriter } from "../wasm/encode.ts";
 import { DEPTH_BITS, Global, Import, Reason, REASON_BITS, STATE } from "./layout.ts";
 import type { Shape } from "./signatures.ts";
-import { F64, I32, I64, Slots, TYPE_BYTES } from "./slots.ts";
+import { emitCanonical, F32, F64, I32, I64, Slots, TYPE_BYTES } from "./slots.ts";
 
 /** Opcodes that load a value of each type. */
 export const LOAD_OPCODES: readonly number[] = [0x28, 0x29, 0x2a, 0x2b];
@@ -324,7 +324,12 @@ export class Frame {
       for (let k = places.length - 1; k >= 0; k--) {
         body.u8(0x0b);
         for (const [slot, type, from] of stores[k]) {
-          body.u8(0x20).u32(address).u8(0x20).u32(from).u8(STORE_OPCODES[type]).memory(4 * slot, STATE);
+          body.u8(0x20).u32(address).u8(0x20).u32(from);
+          // What comes in is not needed any more.
+          if ((type === F32 || type === F64) && slots.isLooseHome(slot, type)) {
+            emitCanonical(body, type, from);
+          }
+          body.u8(STORE_OPCODES[type]).memory(4 * slot, STATE);
         }
         if (splits(places[k])) body.u8(0x0c).u32(k);
       }

@@ -122,6 +122,7 @@ export class Translator {
   translate(number: number, mode: number, surroundings: Surroundings): Translated | undefined {
     const { starts, maxHeights } = this.#verified, { signatures, needs } = this.#common;
     const shape = signatures.of(number);
+    if (!shape.compiled) throw new Error(`function ${number} is never compiled`);
     this.#calls.surroundings = surroundings;
     this.#mode = mode;
     const fits = starts[number + 1] - starts[number] <= MOST_INSTRUCTIONS &&
@@ -132,7 +133,7 @@ export class Translator {
     }
     let saver: Saver | undefined;
     for (let round = 0;; round++) {
-      saver = this.#emit(number, shape, round === 0);
+      saver = this.#emit(number, shape, round === 0, round === MOST_ROUNDS);
       if (!this.#frame.slots.learned || round === MOST_ROUNDS) break;
     }
     const { slots, marks } = this.#frame;
@@ -158,17 +159,17 @@ export class Translator {
 
   // ── the function as a whole ─────────────────────────────────────────────────────────────────
 
-  #emit(number: number, shape: Shape, fresh: boolean): Saver | undefined {
+  #emit(number: number, shape: Shape, fresh: boolean, last: boolean): Saver | undefined {
     const frame = this.#frame, { slots } = frame, resumed = this.#mode === Mode.Resume;
     // A function without parameters that are slots can still have a frame.
     const most = shape.paramSlots + this.#verified.maxHeights[number];
-    slots.begin(most, fresh);
+    slots.begin(most, fresh, last);
     this.#tasks.length = this.#states.length = 0;
     if (resumed) {
       this.#targetLocal = slots.newLocal(I32);
       let slot = 0;
       for (const type of shape.params) {
-        if (fresh) slots.setKind(slot, type);
+        slots.expectParameter(slot, type, fresh);
         slot += width(type);
       }
     } else for (const type of shape.params) slots.pushParameter(type, fresh);
@@ -470,7 +471,7 @@ export class Translator {
         case Op.BrTable:
           return this.#branchTable(block);
         case Op.Return:
-          return calls.return(pc);
+          return calls.return();
         case Op.Unreachable:
         case Op.Trap:
           return instructions.trap(pc, op, immediates[pc]);

@@ -19,12 +19,14 @@ import { type Batch, NativeCode } from "./code.ts";
 import {
   DEPTH_BITS,
   HEIGHT_END,
+  HOST_BYTES,
   MARGIN_DEPTH,
   MARGIN_SLOTS,
   MOST_FRAMES,
   MOST_SLOTS,
   Reason,
   REASON_BITS,
+  SMALL_FRAME,
 } from "./layout.ts";
 import type { Shape } from "./signatures.ts";
 import { NativeState, targetsAt } from "./state.ts";
@@ -50,6 +52,15 @@ const TAG = new Tag({ parameters: [] });
 /** Jumps without fuel that compiled code makes before it comes out. */
 const TICKS = 2_000_000;
 
+/** Runs of compiled code on the host's stack, of all machines: those in host functions of others. */
+let active = 0;
+
+/** Most of them below one that compiled code runs. */
+const MOST_ACTIVE = 1;
+
+/** Bytes of the host's stack for the frames of a run inside of a host function. */
+const NESTED_BYTES = 120_000;
+
 /** What stands for the guest memory while there is none. */
 let noMemory: WebAssembly.Memory | undefined;
 
@@ -57,8 +68,9 @@ let noMemory: WebAssembly.Memory | undefined;
 type Enter = (what: number, place: number, fuel: number) => number;
 
 /**
- * Performs the syscall the machine stands at and says whether it can go on. The state is exact but for
- * the frames below the one that calls.
+ * Performs the syscall that the machine stands at, and says whether the run goes on behind it. If not,
+ * `run` returns `Exit.Syscall` with the machine as this has left it, and the syscall is not to be
+ * performed again. The frames of compiled code are not in the stacks meanwhile.
  */
 export type OnSyscall = () => boolean;
 
@@ -125,14 +137,17 @@ export class NativeMachine implements Loop {
 
   /** Compiles and links the function at a pc, with what it calls, before a run needs it. */
   prepare(pc: number): void {
+    const number = this.#program.verified.functionAt(pc);
+    if (!this.#code.signatures.of(number).compiled) return;
     this.#refresh();
-    this.#link(this.#program.verified.functionAt(pc));
+    this.#link(number);
   }
 
   /** Runs from `machine.pc` until an Exit, which is never `Left`. */
   run(): Exit {
     const machine = this.#machine, { verified } = this.#program, { starts, module } = verified;
-    if (this.#mustCount) return run(machine);
+    // Runs inside of host functions share the host's stack with those outside.
+    if (this.#mustCount || active > MOST_ACTIVE) return this.#runWild();
     if (!this.#isKnown() && !this.#isProven()) return this.#runWild();
     this.#refresh();
     // After compiled code has left, one instruction at least is for the plain loop.
@@ -147,6 +162,7 @@ export class NativeMachine implements Loop {
         else entered = this.#resume(number, pc);
         if (entered !== null) {
           if (entered !== undefined) return this.#leave(entered);
+          this.#refresh();
           // A function that was not entered, because there were many frames, can be now that there are none.
           const again = machine.depth > depth && machine.pc === starts[verified.functionAt(machine.pc)];
           stay = this.#reason === Reason.Leave && !again;
@@ -155,6 +171,7 @@ export class NativeMachine implements Loop {
       }
       stay = false;
       const exit = this.#step(number);
+      if (exit === Exit.Syscall && this.#onSyscall?.() === true) continue;
       if (exit !== undefined) return this.#leave(exit);
     }
   }
@@ -194,10 +211,13 @@ export class NativeMachine implements Loop {
     return undefined;
   }
 
-  /** Code that went where no function begins: the plain loop knows everything. */
+  /** Only the plain loop, which knows everything: also code that went where no function begins. */
   #runWild(): Exit {
     this.#stack = undefined;
-    return run(this.#machine);
+    for (;;) {
+      const exit = run(this.#machine);
+      if (exit !== Exit.Syscall || this.#onSyscall?.() !== true) return exit;
+    }
   }
 
   /** Notes where the machine is left. */
@@ -247,7 +267,7 @@ export class NativeMachine implements Loop {
   #enter(number: number): Exit | undefined | null {
     const machine = this.#machine, { opcodes, immediates } = machine.module;
     const shape = this.#code.signatures.of(number);
-    if (machine.sp < shape.paramSlots) return null;
+    if (machine.sp < shape.paramSlots || !shape.compiled) return null;
     if (machine.signaturePending) {
       if (opcodes[machine.pc] !== Op.SignatureCheck || immediates[machine.pc] !== machine.signature) {
         return null;
@@ -268,9 +288,10 @@ export class NativeMachine implements Loop {
   #resume(number: number, pc: number): Exit | undefined | null {
     const machine = this.#machine, { verified } = this.#program;
     if (!verified.isTarget(pc) || machine.signaturePending) return null;
-    const target = this.#code.resumableOf(number)?.targets.get(pc);
+    const shape = this.#code.signatures.of(number);
+    const target = shape.compiled ? this.#code.resumableOf(number)?.targets.get(pc) : undefined;
     if (target === undefined) return null;
-    const shape = this.#code.signatures.of(number), height = machine.sp - verified.heights[pc];
+    const height = machine.sp - verified.heights[pc];
     if (height < shape.paramSlots || !this.#hasRoom(number, height)) return null;
     let resume = this.#resumes.get(number);
     if (resume === undefined) {
@@ -292,7 +313,9 @@ export class NativeMachine implements Loop {
     const { depth } = machine;
     const outerGround = this.#ground, outerBase = this.#base.value, outerHost = this.#host.value;
     const heights = HEIGHT_END - 1 - Math.min(MOST_SLOTS, machine.window - height);
-    const depths = (1 << (DEPTH_BITS - 1)) - 1 - Math.min(MOST_FRAMES, machine.limits.callDepth - depth);
+    const most = active === 0 ? MOST_FRAMES : NESTED_BYTES / SMALL_FRAME | 0;
+    const depths = (1 << (DEPTH_BITS - 1)) - 1 - Math.min(most, machine.limits.callDepth - depth);
+    if (active > 0) this.#host.value = HOST_BYTES - NESTED_BYTES;
     this.#ground = height - heights;
     this.#base.value = this.#state.stackAt + 4 * this.#ground;
     this.#frames.length = 0;
@@ -300,9 +323,10 @@ export class NativeMachine implements Loop {
     this.#exit = undefined;
     this.#reason = Reason.Call;
     this.#capacity = machine.capacity;
-    const grant = ticks ? TICKS : fuel.slice;
+    const grant = ticks ? Math.min(TICKS, machine.mostUncharged) : fuel.slice;
     this.#kept = ticks ? fuel.slice : 0;
     this.#fuel.value = grant;
+    active++;
     try {
       const rest = withWholeTraces(() => enter(what, (heights << DEPTH_BITS) + depths, grant));
       this.#settleFuel(rest);
@@ -313,6 +337,7 @@ export class NativeMachine implements Loop {
       if (error instanceof RuntimeError) return this.#trapped(error, depth, height - shape.paramSlots);
       throw error;
     } finally {
+      active--;
       this.#host.value = outerHost;
       this.#base.value = outerBase;
       this.#ground = outerGround;
@@ -428,16 +453,26 @@ export class NativeMachine implements Loop {
     machine.pc = pc;
     machine.sp = (place >>> DEPTH_BITS) + this.#ground + verified.heights[pc];
     this.#settleFuel(rest);
-    const op = machine.module.opcodes[pc];
-    if (op === Op.Call || op === Op.ReturnCall) this.#stop(Exit.Syscall);
     machine.capacity = Math.max(machine.capacity, machine.sp + 4);
-    const exit = run(machine, pc, 1);
-    if (exit !== Exit.Left) this.#stop(exit);
-    const { memory } = machine;
-    if ((memory.host ?? noMemory) !== this.#guest) this.#stop(undefined);
+    const op = machine.module.opcodes[pc];
+    if (op === Op.Call || op === Op.ReturnCall) this.#callHost();
+    else {
+      const exit = run(machine, pc, 1);
+      if (exit !== Exit.Left) this.#stop(exit);
+    }
+    if ((machine.memory.host ?? noMemory) !== this.#guest) this.#stop(undefined);
     this.#state.refresh();
     this.#kept = ticks ? machine.fuel.slice : 0;
     return ticks ? rest : machine.fuel.slice;
+  }
+
+  /** A call of a host function: by whoever drives the machine, from here when that is wanted. */
+  #callHost(): void {
+    const going = this.#onSyscall?.();
+    // What the host has run meanwhile, also on this machine, has ended.
+    this.#stopped = false;
+    this.#exit = undefined;
+    if (going !== true) this.#stop(Exit.Syscall);
   }
 
   /** Leaves compiled code; the machine stands where it is. */

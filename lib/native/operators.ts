@@ -7,7 +7,7 @@
 
 import { Op, type OpName } from "../isa/opcode.ts";
 import { HANDLER, HANDLERS } from "../interpreter/handlers.ts";
-import { F32, F64, I32, I64 } from "./slots.ts";
+import { CANONICAL, EXACT, F32, F64, I32, I64, RAW } from "./slots.ts";
 
 /** An operation: operands from the stack, one result. */
 export interface Operator {
@@ -19,8 +19,8 @@ export interface Operator {
   readonly bytes: readonly number[];
   /** Whether the bits of a NaN among the operands matter. */
   readonly exact: boolean;
-  /** Whether the result may be a NaN that has to be made canonical. */
-  readonly nan: boolean;
+  /** What a NaN as a result is. */
+  readonly nan: number;
   /** Whether the last operator may trap. */
   readonly traps: boolean;
 }
@@ -33,7 +33,7 @@ function set(
   operands: readonly number[],
   result: number,
   bytes: readonly number[],
-  { exact = true, nan = false, traps = false }: { exact?: boolean; nan?: boolean; traps?: boolean } = {},
+  { exact = true, nan = EXACT, traps = false }: { exact?: boolean; nan?: number; traps?: boolean } = {},
 ): void {
   OPERATORS[Op[name as OpName]] = { operands, result, bytes, exact, nan, traps };
 }
@@ -63,10 +63,10 @@ set("I32Xor64", [I64, I64], I64, [0x85]);
   // These two move a bit and leave a NaN what it is.
   ["Abs", "Neg"].forEach((name, k) => set(`${prefix}${name}`, [kind], kind, [base + k]));
   ["Ceil", "Floor", "Trunc", "Nearest", "Sqrt"].forEach((name, k) => {
-    set(`${prefix}${name}`, [kind], kind, [base + 2 + k], { exact: false, nan: true });
+    set(`${prefix}${name}`, [kind], kind, [base + 2 + k], { exact: false, nan: RAW });
   });
   ["Add", "Sub", "Mul", "Div", "Min", "Max"].forEach((name, k) => {
-    set(`${prefix}${name}`, [kind, kind], kind, [base + 7 + k], { exact: false, nan: true });
+    set(`${prefix}${name}`, [kind, kind], kind, [base + 7 + k], { exact: false, nan: RAW });
   });
   set(`${prefix}Copysign`, [kind, kind], kind, [base + 13]);
 });
@@ -82,12 +82,12 @@ set("I32Xor64", [I64, I64], I64, [0x85]);
       });
       set(`${float}Convert${name}${sign}`, [to as number], from as number, [
         (from === F64 ? 0xb7 : 0xb2) + (wide ? 2 : 0) + unsigned,
-      ]);
+      ], { nan: CANONICAL });
     });
   });
 });
-set("F32DemoteF64", [F64], F32, [0xb6], { exact: false, nan: true });
-set("F64PromoteF32", [F32], F64, [0xbb], { exact: false, nan: true });
+set("F32DemoteF64", [F64], F32, [0xb6], { exact: false, nan: RAW });
+set("F64PromoteF32", [F32], F64, [0xbb], { exact: false, nan: RAW });
 
 /** Exclusive bounds of the values that a truncation to an integer takes; others trap. */
 export interface Truncation {

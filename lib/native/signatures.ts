@@ -11,7 +11,7 @@
 import { slotsOfAll, type ValueType } from "../isa/module.ts";
 import { Op } from "../isa/opcode.ts";
 import type { VerifiedModule } from "../isa/verify.ts";
-import { F32, F64, I32, I64 } from "./slots.ts";
+import { F32, F64, I32, I64, MOST_OPERANDS } from "./slots.ts";
 
 /** What a function takes and gives. */
 export interface Shape {
@@ -23,6 +23,8 @@ export interface Shape {
   readonly paramSlots: number;
   /** Slots of the results; -1 when no call returns. */
   readonly resultSlots: number;
+  /** Whether functions of the type are compiled: they have few parameters and results. */
+  readonly compiled: boolean;
   /** Number of the type; functions of one type have the same. */
   readonly type: number;
 }
@@ -108,6 +110,7 @@ export class Signatures {
         results: results ?? [],
         paramSlots: slotsOfTypes(params),
         resultSlots: results === undefined ? -1 : slotsOfTypes(results),
+        compiled: params.length <= MOST_OPERANDS && (results?.length ?? 0) <= MOST_OPERANDS,
         type: this.types.length,
       };
       this.types.push(shape);

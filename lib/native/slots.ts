@@ -19,6 +19,9 @@ export const TYPE_BYTES: readonly number[] = [0x7f, 0x7e, 0x7d, 0x7c];
 /** Kinds of slots: a word, the low half of a pair, an f32, the low half of an f64, and the high halves. */
 export const WORD = 0, LOW = 1, SINGLE = 2, DOUBLE = 3, HIGH = 5, DOUBLE_HIGH = 7;
 
+/** What a NaN among the values is: its bits matter, or it may have any and counts as the canonical one, or it is that. */
+export const EXACT = 0, RAW = 1, CANONICAL = 2;
+
 // Forms of values. Those of a value on the operand stack have PENDING set.
 const CONST = 0, WHOLE = 1, LO = 2, HI = 3, FLOAT = 4, DLO = 5, DHI = 6, PENDING = 8;
 
@@ -59,6 +62,11 @@ export class Slots {
   readonly operandTypes = new Uint8Array(MOST_OPERANDS);
 
   #learned = new Uint8Array(64);
+  /**
+   * By slot: 1 when the float there may be a NaN that is not a result, as loads give them. In the home of
+   * any other float slot a NaN may have any bits, and counts as the canonical one.
+   */
+  #exact = new Uint8Array(64);
   #forms = new Uint8Array(64);
   #args = new Int32Array(64);
   /** By slot: 1 when its home holds its value, 2 when the word home of half a pair does. */
@@ -85,11 +93,16 @@ export class Slots {
   #pendingStarts = new Int32Array(256);
   /** By local: how often it was written to. */
   readonly #versions: number[] = [];
+  /** By local: whether a NaN in it counts as the canonical one. */
+  readonly #loose: boolean[] = [];
 
   readonly #moves: number[] = [];
 
-  /** Begins a translation of a function with up to `most` slots; `fresh` forgets what is known of their kinds. */
-  begin(most: number, fresh: boolean): void {
+  /**
+   * Begins a translation of a function with up to `most` slots; `fresh` forgets what is known of their
+   * kinds, and the last one takes no chances with what it has not been told.
+   */
+  begin(most: number, fresh: boolean, last: boolean): void {
     this.code = new CodeWriter();
     this.count = 0;
     this.learned = false;
@@ -100,12 +113,13 @@ export class Slots {
       this.#temporary.length =
       this.#touched.length =
         0;
-    this.#homeSlots.length = this.#versions.length = 0;
+    this.#homeSlots.length = this.#versions.length = this.#loose.length = 0;
     for (const list of this.#free) list.length = 0;
     if (this.kinds.length < most + 2) {
       const size = 2 * most + 2;
       this.kinds = new Uint8Array(size);
       this.#learned = new Uint8Array(size);
+      this.#exact = new Uint8Array(size);
       this.#forms = new Uint8Array(size);
       this.#args = new Int32Array(size);
       this.#synced = new Uint8Array(size);
@@ -113,7 +127,11 @@ export class Slots {
       fresh = true;
     }
     for (const homes of this.#homes) homes.fill(-1, 0, most + 2);
-    if (fresh) this.#learned.fill(0, 0, most + 2);
+    if (fresh) {
+      this.#learned.fill(0, 0, most + 2);
+      this.#exact.fill(0, 0, most + 2);
+    }
+    if (last) this.#exact.fill(1, 0, most + 2);
     this.kinds.set(this.#learned.subarray(0, most + 2));
   }
 
@@ -127,6 +145,7 @@ export class Slots {
     this.#touched.push(false);
     this.#homeSlots.push(-1);
     this.#versions.push(0);
+    this.#loose.push(false);
     return this.localTypes.length - 1;
   }
 
@@ -136,8 +155,9 @@ export class Slots {
    */
   pushParameter(type: number, fresh: boolean): void {
     const local = this.newLocal(type), slot = this.count, wide = type === I64 || type === F64;
-    if (fresh) this.setKind(slot, type);
+    if (fresh) this.#setKind(slot, type);
     this.#touched[local] = true;
+    this.#exact[slot] = 1;
     const fits = this.kinds[slot] === type;
     if (fits) {
       this.#homes[type][slot] = local;
@@ -149,8 +169,14 @@ export class Slots {
     this.count += wide ? 2 : 1;
   }
 
-  /** What a slot holds, with the one above it when that takes two. */
-  setKind(slot: number, type: number): void {
+  /** Makes a slot hold, with the one above it when it takes two, a parameter that is not in a local. */
+  expectParameter(slot: number, type: number, fresh: boolean): void {
+    if (fresh) this.#setKind(slot, type);
+    // Who called it is not known.
+    for (let k = slot; k <= slot + 1; k++) this.#exact[k] = 1;
+  }
+
+  #setKind(slot: number, type: number): void {
     // The first kinds have the numbers of the types.
     this.kinds[slot] = this.#learned[slot] = type;
     if (type === I64 || type === F64) this.kinds[slot + 1] = this.#learned[slot + 1] = type + 4;
@@ -168,6 +194,7 @@ export class Slots {
     if (homes[slot] < 0) {
       homes[slot] = this.newLocal(type);
       this.#homeSlots[homes[slot]] = slot;
+      this.#loose[homes[slot]] = (type === F32 || type === F64) && this.#exact[slot] === 0;
     }
     return homes[slot];
   }
@@ -328,7 +355,7 @@ export class Slots {
   #pushLocal(local: number): void {
     const p = this.#pending, start = this.code.length;
     this.get(local);
-    this.pushResult(this.localTypes[local]);
+    this.pushResult(this.localTypes[local], this.#loose[local] ? RAW : EXACT);
     this.#pendingOrigins[p] = local;
     this.#pendingVersions[p] = this.#versions[local];
     this.#pendingStarts[p] = start;
@@ -398,13 +425,13 @@ export class Slots {
     for (let k = 0; k < count; k++) this.#release(--this.count);
   }
 
-  /** Pushes the value on top of the operand stack, of one slot or two; `nan` when it may be a NaN with any bits. */
-  pushResult(type: number, nan = false): void {
+  /** Pushes the value on top of the operand stack, of one slot or two; `nan` is what a NaN in it is. */
+  pushResult(type: number, nan: number = EXACT): void {
     const p = this.#pending++, wide = type === I64 || type === F64, slot = this.count;
     if (p + 1 === this.#pendingTypes.length) this.#growPending();
     this.#pendingTypes[p] = type;
     this.#pendingOrigins[p] = -1;
-    this.#pendingNaN[p] = nan ? 1 : 0;
+    this.#pendingNaN[p] = nan;
     this.#pendingReferences[p] = wide ? 2 : 1;
     const form = PENDING | (type === I32 ? WHOLE : type === I64 ? LO : type === F32 ? FLOAT : DLO);
     this.#forms[slot] = form;
@@ -468,8 +495,9 @@ export class Slots {
         this.#bindPending(top, origin);
       } else if (this.#pendingReferences[top] === 0) this.code.u8(0x1a);
       else {
-        if (this.#pendingNaN[top] !== 0) this.#canonicalize(this.#pendingTypes[top]);
-        this.set(this.#settlePending(top));
+        const local = this.#settlePending(top);
+        if (this.#pendingNaN[top] === RAW && !this.#loose[local]) this.#canonicalize(this.#pendingTypes[top]);
+        this.set(local);
       }
       this.#pending--;
     }
@@ -486,7 +514,11 @@ export class Slots {
         if (this.#references[home] === 0) local = home;
       }
     }
-    if (local < 0) local = this.#temporaryLocal(type);
+    const nan = this.#pendingNaN[p];
+    if (local < 0) {
+      local = this.#temporaryLocal(type);
+      this.#loose[local] = nan === RAW;
+    } else if (nan === EXACT && this.#loose[local]) this.#learnExact(this.#homeSlots[local]);
     this.#bindPending(p, local);
     for (let k = first; k < first + references; k++) {
       const slot = this.#pendingSlots[k], form = this.#forms[slot];
@@ -519,13 +551,9 @@ export class Slots {
 
   /** Makes the NaN on top of the operand stack the canonical one; other values stay. */
   #canonicalize(type: number): void {
-    const local = this.#temporaryLocal(type), code = this.code;
-    this.tee(local);
-    if (type === F32) code.u8(0x43).f32Bits(NAN32);
-    else code.u8(0x44).f64Bits(0, NAN64_HIGH);
-    this.get(local);
-    this.get(local);
-    code.op(type === F32 ? 0x5b : 0x61, 0x1b);
+    const local = this.#temporaryLocal(type);
+    this.#versions[local]++;
+    emitCanonical(this.code, type, local);
     this.#free[type].push(local);
   }
 
@@ -591,7 +619,7 @@ export class Slots {
       break;
     }
     if (matched > 0) this.#consume(matched, exact);
-    for (let k = matched; k < count; k++) this.pushValue(slots[k], types[k]);
+    for (let k = matched; k < count; k++) this.pushValue(slots[k], types[k], exact);
     this.drop(this.count - slots[0]);
   }
 
@@ -602,7 +630,7 @@ export class Slots {
     if (form < PENDING) return false;
     const wide = type === I64 || type === F64;
     const has = this.#pendingTypes[p], references = this.#pendingReferences[p];
-    if (this.#pendingNaN[p] !== 0 && exact && !last) return false;
+    if (this.#pendingNaN[p] === RAW && exact && !last) return false;
     if (has === type) {
       if (wide) {
         if (form !== (PENDING | (type === I64 ? LO : DLO)) || !this.isPair(slot)) return false;
@@ -641,9 +669,12 @@ export class Slots {
       }
     }
     const kept = this.#pendingReferences[p] > 0;
-    if (this.#pendingNaN[p] !== 0 && (exact || kept || has !== type)) this.#canonicalize(has);
+    const origin = kept ? this.#originOf(p) : -1;
+    if (this.#pendingNaN[p] === RAW && (exact || kept && origin < 0 || has !== type)) {
+      this.#canonicalize(has);
+      this.#pendingNaN[p] = CANONICAL;
+    }
     if (has === type) {
-      const origin = kept ? this.#originOf(p) : -1;
       if (origin >= 0) this.#bindPending(p, origin);
       else if (kept) this.tee(this.#settlePending(p));
     } else if (has === I32) code.u8(wide ? 0xad : 0xbe); // i64.extend_i32_u, f32.reinterpret_i32
@@ -662,14 +693,19 @@ export class Slots {
     this.code.u8(0xa7);
   }
 
-  /** Pushes the value of a slot, or of two, as a type; it is not on the operand stack. */
-  pushValue(slot: number, type: number): void {
+  /**
+   * Pushes the value of a slot, or of two, as a type; it is not on the operand stack.
+   *
+   * @param exact whether the bits of a NaN matter
+   */
+  pushValue(slot: number, type: number, exact = true): void {
     const form = this.#forms[slot], arg = this.#args[slot], code = this.code;
     switch (type) {
       case I32:
         if (form === CONST) code.u8(0x41).s32(arg);
         else {
           this.get(arg);
+          if (this.#loose[arg]) this.#canonicalize(this.localTypes[arg]);
           if (form === FLOAT) code.u8(0xbc);
           else if (form >= DLO) {
             code.u8(0xbd);
@@ -679,8 +715,10 @@ export class Slots {
         return;
       case F32:
         if (form === CONST) code.u8(0x43).f32Bits(arg);
-        else if (form === FLOAT) this.get(arg);
-        else {
+        else if (form === FLOAT) {
+          this.get(arg);
+          if (exact && this.#loose[arg]) this.#canonicalize(F32);
+        } else {
           this.#learnWord(form, arg, SINGLE);
           this.pushValue(slot, I32);
           code.u8(0xbe);
@@ -692,6 +730,7 @@ export class Slots {
         else if (form === LO && above === HI && arg === high) this.get(arg);
         else if (form === DLO && above === DHI && arg === high) {
           this.get(arg);
+          if (this.#loose[arg]) this.#canonicalize(F64);
           code.u8(0xbd);
         } else {
           this.#learnPair(slot, LOW);
@@ -702,8 +741,10 @@ export class Slots {
       default: {
         const above = this.#forms[slot + 1], high = this.#args[slot + 1];
         if (form === CONST && above === CONST) code.u8(0x44).f64Bits(arg, high);
-        else if (form === DLO && above === DHI && arg === high) this.get(arg);
-        else {
+        else if (form === DLO && above === DHI && arg === high) {
+          this.get(arg);
+          if (exact && this.#loose[arg]) this.#canonicalize(F64);
+        } else {
           this.#learnPair(slot, DOUBLE);
           if (form === LO && above === HI && arg === high) this.get(arg);
           else this.#pack(slot);
@@ -781,13 +822,16 @@ export class Slots {
         this.#arrive(slot, type, home);
       } else if (this.#references[home] > 0) moves[left++] = slot;
       else {
-        this.pushValue(slot, type);
+        this.#pushHome(slot, type, home);
         this.set(home);
         this.#arrive(slot, type, home);
       }
     }
     // What others still read is written when all are read.
-    for (let k = 0; k < left; k++) this.pushValue(moves[k], this.homeType(moves[k], count));
+    for (let k = 0; k < left; k++) {
+      const type = this.homeType(moves[k], count);
+      this.#pushHome(moves[k], type, this.home(moves[k], type));
+    }
     for (let k = left - 1; k >= 0; k--) {
       const type = this.homeType(moves[k], count), home = this.home(moves[k], type);
       this.set(home);
@@ -796,6 +840,34 @@ export class Slots {
       const type = this.homeType(moves[k], count);
       this.#arrive(moves[k], type, this.home(moves[k], type));
     }
+  }
+
+  /** Pushes the value of a slot for its home. */
+  #pushHome(slot: number, type: number, home: number): void {
+    const loose = this.#loose[home];
+    if (loose && !this.#isLoose(slot, type)) this.#learnExact(slot);
+    this.pushValue(slot, type, !loose);
+  }
+
+  /** Whether a NaN in a slot counts as the canonical one, or there is none. */
+  #isLoose(slot: number, type: number): boolean {
+    const form = this.#forms[slot], arg = this.#args[slot];
+    if (form === FLOAT) return this.#loose[arg];
+    if (form === DLO) return this.#loose[arg] && this.isPair(slot);
+    if (form !== CONST) return false;
+    if (type === F32) return (arg & 0x7fff_ffff) <= 0x7f80_0000;
+    return this.#forms[slot + 1] === CONST && (this.#args[slot + 1] & 0x7fff_ffff) < 0x7ff0_0000;
+  }
+
+  #learnExact(slot: number): void {
+    if (this.#exact[slot] !== 0) return;
+    this.#exact[slot] = 1;
+    this.learned = true;
+  }
+
+  /** Whether a NaN in a home counts as the canonical one. */
+  isLooseHome(slot: number, type: number): boolean {
+    return this.#loose[this.home(slot, type)];
   }
 
   #reads(slot: number, type: number, home: number): boolean {
@@ -836,6 +908,14 @@ export class Slots {
       this.#learn(slot, form === LO ? LOW : DOUBLE);
     }
   }
+}
+
+/** Makes the NaN on top the canonical one, by way of a local. */
+export function emitCanonical(code: CodeWriter, type: number, local: number): void {
+  code.u8(0x22).u32(local);
+  if (type === F32) code.u8(0x43).f32Bits(NAN32);
+  else code.u8(0x44).f64Bits(0, NAN64_HIGH);
+  code.u8(0x20).u32(local).u8(0x20).u32(local).op(type === F32 ? 0x5b : 0x61, 0x1b);
 }
 
 /** Bytes of a local's index in the code. */

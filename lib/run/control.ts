@@ -90,14 +90,15 @@ export class Control {
     this.#hand(machine);
   }
 
-  /** Gives the machine back as if there had been no pieces. */
-  release(machine: Machine): void {
-    if (this.#mostUncharged === 0) return;
+  /** Gives the machine back as if there had been no pieces; false when it was not taken. */
+  release(machine: Machine): boolean {
+    if (this.#mostUncharged === 0) return false;
     const { fuel } = machine;
     fuel.uncharged = Math.min(this.#mostUncharged, this.#jumpsOf(machine));
     machine.mostUncharged = this.#mostUncharged;
     this.#mostUncharged = 0;
     fuel.sliceBy(MAX_SLICE);
+    return true;
   }
 
   /** Whether the run must stop now. */

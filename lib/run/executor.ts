@@ -16,6 +16,7 @@ import {
 import { quoteName } from "../isa/nearest.ts";
 import { checkImports } from "../plugin/linker.ts";
 import type { Value } from "../plugin/plugin.ts";
+import { type StepEvent, stepEvents } from "../trace/debug.ts";
 import { checkTypes, checkValues } from "../vm/arguments.ts";
 import { exportsOf } from "../vm/exports.ts";
 import type { LoopMaker } from "../vm/loop.ts";
@@ -127,6 +128,7 @@ export class RwasmExecutor<T = undefined> {
     if (module.info !== undefined) checkLinks(module.info, store);
     this.store = store;
     this.module = module;
+    // A tracer follows one run; a copy that shall have one is given its own.
     this.#options = { engine, onOutOfFuel, prepare: prepareMachine };
     const prepared = prepare(module, (index) => store.linker?.bySyscall(index), store.limits);
     prepared.check();
@@ -309,6 +311,25 @@ export class RwasmExecutor<T = undefined> {
     const control = new Control(checkRunOptions(doing, {}, false));
     control.steps = 1;
     return this.#session.goOn(this.#session.steppable(doing), control);
+  }
+
+  /**
+   * Runs an exported function instruction by instruction: gives each before it runs. Leaving the loop
+   * leaves the run paused there; `resume()` goes on with it. The generator returns how the run ended.
+   *
+   * @throws {UsageError} as {@link RwasmExecutor.call} and {@link RwasmExecutor.step} do.
+   *
+   * @example
+   * ```ts
+   * import { compile, RwasmExecutor, RwasmStore } from "./mod.ts";
+   * const executor = new RwasmExecutor(new RwasmStore(), compile(await Deno.readFile("examples/fib/fib.wasm")));
+   * for (const event of executor.trace("fib", [3])) {
+   *   console.log(event.pc, event.opcode, event.stackTop, event.fuel);
+   * }
+   * ```
+   */
+  *trace(name: string, params: readonly Value[] = []): Generator<StepEvent, Outcome, undefined> {
+    return yield* stepEvents(this, () => this.call(name, params, { step: true }));
   }
 
   /**

@@ -149,7 +149,8 @@ export class Session<T> {
       return { status: "trap", trap: new Trap("StackOverflow", machine.pc >>> 0, { detail }) };
     }
     const outer = machine.suspendOuter(), hostCall = store.hostCall, control = this.#control;
-    control?.release(machine);
+    // What runs now has no bounds of its own, and must not use up those of the run that waits.
+    const taken = control?.release(machine);
     store.nesting++;
     try {
       return this.#start(machine, entry, undefined) as Outcome;
@@ -158,7 +159,7 @@ export class Session<T> {
       store.running = true;
       store.hostCall = hostCall;
       machine.resumeOuter(outer);
-      control?.take(machine);
+      if (taken) control!.take(machine);
     }
   }
 

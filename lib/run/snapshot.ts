@@ -103,7 +103,7 @@ export interface RestoreOptions<T> {
   readonly unproven?: boolean | undefined;
 }
 
-/** What a snapshot is forked with; everything is optional. */
+/** What a fork is made with; everything is optional. */
 export interface ForkOptions<T> {
   /** Host functions of the copy; default those of the original. Plugins get the state of the same name. */
   readonly linker?: ImportLinker<T> | undefined;
@@ -408,7 +408,12 @@ function readMachine<T>(
   base: OpenSnapshot | undefined,
 ): Machine {
   const machine = new Machine(module, limits, fuel), { memory } = machine;
-  decodeState(readPiece(reader, mostStateBytes(limits), refuse), machine, head.run !== undefined, refuse);
+  decodeState(
+    readPiece(reader, mostStateBytes(module, limits), refuse),
+    machine,
+    head.run !== undefined,
+    refuse,
+  );
   const { refusedPages } = memory;
   if (head.pages > memory.pageLimit) tooSmall(refuse, `${head.pages} pages of memory`, "memoryPages", limits);
   const source = new MemoryReader(reader, head.pages, refuse);

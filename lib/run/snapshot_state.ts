@@ -10,6 +10,7 @@
 import { Reader } from "../bytes/reader.ts";
 import { Writer } from "../bytes/writer.ts";
 import { type Limits, MAX_SEGMENT_INDEX } from "../limits.ts";
+import type { RwasmModule } from "../isa/module.ts";
 import { mostCells } from "../isa/structure.ts";
 import type { DropBits, Machine } from "../vm/machine.ts";
 import type { Refuse } from "./snapshot_file.ts";
@@ -35,8 +36,10 @@ function usedLength(words: Int32Array): number {
 }
 
 /** Most bytes that the state of a machine takes under some limits. */
-export function mostStateBytes(limits: Limits): number {
-  const globals = 8 * limits.codeLength, tables = limits.tables * (12 + 4 * limits.tableElements);
+export function mostStateBytes({ length, info }: RwasmModule, limits: Limits): number {
+  // A global that is not 0 was set by an instruction, or by the host through an export.
+  const globals = 8 * (length + 2 * (info?.globalExports.length ?? 0)),
+    tables = limits.tables * (12 + 4 * limits.tableElements);
   return 4 * (mostCells(limits) + limits.callDepth) + globals + tables + 8 * MOST_DROP_WORDS + 1024;
 }
 

@@ -145,7 +145,7 @@ export class RecordedLoop implements Loop {
   }
 
   #leave(exit: Exit): void {
-    const machine = this.#machine, frame = this.#frames.at(-1)!, log = this.#log;
+    const machine = this.#machine, frame = this.#frames.at(-1)!;
     this.recorder.outside();
     frame.exit = exit;
     frame.pc = machine.pc;

@@ -22,7 +22,8 @@ export const EVENT_WORDS = 65_536;
 /** Rows and words that are allocated first; a tuning number without effect on what is recorded. */
 const FIRST_ROWS = 1024;
 
-type Column = Int32Array<ArrayBuffer>;
+/** A column of 32-bit numbers. */
+export type Column = Int32Array<ArrayBuffer>;
 
 const grown = (column: Column, length: number): Column => {
   const longer = new Int32Array(length);
@@ -149,6 +150,26 @@ export class TraceChunk {
     this.first = first;
     this.firstEvent = firstEvent;
     this.rows = this.events = this.used = 0;
+  }
+
+  /** A copy without the first rows, and without the events before the rows that remain. */
+  from(row: number): TraceChunk {
+    const copy = this.compact(),
+      at = copy.at.findIndex((rows) => rows > row),
+      skipped = at < 0 ? this.events : at;
+    copy.first += row;
+    copy.rows -= row;
+    for (const name of ["pc", "top", "below", "height", "depth", "fuel"] as const) {
+      copy[name] = copy[name].slice(row);
+    }
+    copy.step = copy.step?.slice(row);
+    copy.firstEvent += skipped;
+    copy.events -= skipped;
+    copy.kind = copy.kind.slice(skipped);
+    copy.at = copy.at.slice(skipped).map((rows) => rows - row);
+    for (const name of ["address", "size", "start"] as const) copy[name] = copy[name].slice(skipped);
+    copy.clock = copy.clock?.slice(skipped);
+    return copy;
   }
 
   /** A copy that takes no more room than it needs. */

@@ -16,7 +16,7 @@ import type { TracerEvent } from "./views.ts";
  * Runs a program from its beginning with a new tracer of these options, and gives the tracer. Each call
  * must do the same.
  */
-export type RunMaker = (options: TracerOptions) => Tracer;
+export type RunMaker = (options: TracerOptions) => Tracer | Promise<Tracer>;
 
 /** Places at which a run is compared with its trace at once. */
 const PROBES = 64;
@@ -32,36 +32,39 @@ export interface RunDivergence extends Divergence {
  *
  * @param progress called before each run with what it is for.
  */
-export function diffRuns(
+export async function diffRuns(
   a: RunMaker,
   b: RunMaker,
   progress: (what: string) => void = () => {},
-): RunDivergence | undefined {
+): Promise<RunDivergence | undefined> {
   let runs = 0;
-  const run = (maker: RunMaker, what: string, options: TracerOptions): Tracer => {
+  const run: Run = async (maker, what, options) => {
     runs++;
     progress(what);
-    return maker(options);
+    return await maker(options);
   };
   const drop = { sink: () => {} };
-  const left = run(a, "hashing the first run", drop), right = run(b, "hashing the second run", drop);
+  const left = await run(a, "hashing the first run", drop);
+  const right = await run(b, "hashing the second run", drop);
   const window = partingPiece(left, right);
   let found: Divergence | undefined, until = Math.min(left.instructions, right.instructions);
   if (window !== undefined) {
     const options = { window, hash: false };
     found = diffTraces(
-      run(a, "recording the first run", options),
-      run(b, "recording the second run", options),
+      await run(a, "recording the first run", options),
+      await run(b, "recording the second run", options),
     );
     if (found?.instruction !== undefined) until = found.instruction.index + 1;
   }
   // A change that nothing accounts for may lie before the first instruction that notices it.
   for (const [which, maker, hashed] of [["first", a, left], ["second", b, right]] as const) {
-    const search = (at: readonly number[]) =>
-      run(maker, `searching the ${which} run`, { verifyAt: at, window: [0, 1], hash: false }).unexplained;
+    const search = async (at: readonly number[]) => {
+      const options = { verifyAt: at, window: [0, 1], hash: false } as const;
+      return (await run(maker, `searching the ${which} run`, options)).unexplained;
+    };
     // The comparison is made before an instruction, so the last place is before the last one.
-    const change = firstUnexplained(search, Math.min(until, hashed.executed - 1));
-    if (change !== undefined) found = unexplained(run, maker, which, change, found);
+    const change = await firstUnexplained(search, Math.min(until, hashed.executed - 1));
+    if (change !== undefined) found = await unexplained(run, maker, which, change, found);
   }
   return found && { ...found, runs };
 }
@@ -80,17 +83,17 @@ function partingPiece(left: Tracer, right: Tracer): [from: number, to: number] |
 }
 
 /** Finds the first unexplained change before instruction `until`, by probing at ever closer places. */
-function firstUnexplained(
-  search: (at: readonly number[]) => Unexplained | undefined,
+async function firstUnexplained(
+  search: (at: readonly number[]) => Promise<Unexplained | undefined>,
   until: number,
-): Unexplained | undefined {
-  let from = 0, to = until, change = to > 0 ? search([to]) : undefined;
+): Promise<Unexplained | undefined> {
+  let from = 0, to = until, change = to > 0 ? await search([to]) : undefined;
   if (change === undefined) return undefined;
   while (to - from > 1) {
     const step = Math.max(1, Math.floor((to - from) / PROBES)), places: number[] = [];
     for (let at = from + step; at < to; at += step) places.push(at);
     places.push(to);
-    const found: Unexplained | undefined = search(places);
+    const found: Unexplained | undefined = await search(places);
     if (found === undefined) break; // the run is not the same each time
     change = found;
     from = Math.max(from, found.before - step);
@@ -99,17 +102,17 @@ function firstUnexplained(
   return change;
 }
 
-type Run = (maker: RunMaker, what: string, options: TracerOptions) => Tracer;
+type Run = (maker: RunMaker, what: string, options: TracerOptions) => Promise<Tracer>;
 
-function unexplained(
+async function unexplained(
   run: Run,
   maker: RunMaker,
   which: "first" | "second",
   { before, changes }: Unexplained,
   found: Divergence | undefined,
-): Divergence {
+): Promise<Divergence> {
   const index = Math.max(0, before - 1);
-  const tracer = run(maker, `recording the ${which} run`, { window: [index, index + 1], hash: false });
+  const tracer = await run(maker, `recording the ${which} run`, { window: [index, index + 1], hash: false });
   const chunk = tracer.chunks().find((chunk) => chunk.rows > 0);
   const text = changes.map((change) => changeText(tracer, change)).join("; ");
   return {

@@ -72,6 +72,11 @@ export class TraceLog {
     this.chunk = next;
   }
 
+  /** Whether a piece can still be changed. */
+  isOpen(chunk: TraceChunk): boolean {
+    return chunk === this.#recording || chunk === this.#scratch;
+  }
+
   /** Instructions recorded. */
   get instructions(): number {
     return this.#recording.first + this.#recording.rows;

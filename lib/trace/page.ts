@@ -35,21 +35,21 @@ export interface ModulePageOptions {
   readonly title?: string | undefined;
   /** Tables to show before the functions: imports, exports, limits, … */
   readonly tables?: readonly PageTable[] | undefined;
-  /** Most rows of code, one for each operator or instruction; 250,000 when absent. */
+  /** Most rows of code, one for each operator or instruction; 800,000 when absent. */
   readonly rows?: number | undefined;
 }
 
-/** Most rows of code in a page: some 15 MB, which browsers still search at once. */
-const MOST_ROWS = 250_000;
+/** Most rows of code in a page: some 30 MB, which browsers still open and search at once. */
+const MOST_ROWS = 800_000;
 
 /** Tables that are open at first: so many, and no longer ones, that the code is not far below. */
 const OPEN_TABLES = 3, OPEN_ROWS = 12;
 
 /**
- * A row of code as the script reads it: Wasm offset or −1, depth, operator, cost, pc or −1,
- * instruction, fuel of the region that begins here or −1, index of its source line or −1.
+ * Numbers of a row of code as the script reads it: Wasm offset or −1, depth, operator (a text), cost, pc
+ * or −1, instruction (a text), fuel of the region that begins here or −1, source line (a text) or −1.
  */
-type Row = readonly [number, number, string, number, number, string, number, number];
+const ROW_NUMBERS = 8;
 
 /** Code of one function for the script. */
 interface PageFunction {
@@ -59,15 +59,14 @@ interface PageFunction {
   readonly instructions: number;
   readonly charges: number;
   readonly fuel: number;
-  /** Undefined when the page has no room for it. */
-  rows?: readonly Row[];
+  /** Rows, one after the other; undefined when the page has no room for them. */
+  rows?: readonly number[];
 }
 
 /** Writes a module as a page. */
 export function modulePage(module: RwasmModule, options: ModulePageOptions = {}): string {
   const title = options.title ?? module.info?.moduleName ?? "module";
-  const sources = new SourceNames(module),
-    functions = functionsOf(module, sources, options.rows ?? MOST_ROWS);
+  const texts = new Texts(), functions = functionsOf(module, texts, options.rows ?? MOST_ROWS);
   const fuel = functions.reduce((sum, fn) => sum + fn.fuel, 0);
   const shown = functions.filter(({ rows }) => rows !== undefined).length;
   const rest = functions.length - shown;
@@ -95,32 +94,24 @@ export function modulePage(module: RwasmModule, options: ModulePageOptions = {})
     `<div class="code"><nav id="list" aria-label="Functions"></nav>` +
     `<section id="view" aria-live="polite"><noscript>The code is shown by a script.</noscript></section></div>\n` +
     `</main>\n<script type="application/json" id="data">${
-      scriptJson({ functions, files: sources.names })
+      scriptJson({ functions, texts: texts.list, hasLines: linesOf(module) !== undefined })
     }</script>\n`;
   return pageHtml(nameText(title), MODULE_STYLE, body, MODULE_SCRIPT);
 }
 
-/** Source lines as numbers into a list, because most rows repeat the one before. */
-class SourceNames {
-  readonly names: string[] = [];
+/** Texts as numbers into a list, because most of them occur many times. */
+class Texts {
+  readonly list: string[] = [];
   readonly #numbers = new Map<string, number>();
-  readonly #lines;
 
-  constructor(module: RwasmModule) {
-    this.#lines = linesOf(module);
-  }
-
-  at(offset: number): number {
-    const source = this.#lines?.lineAt(offset);
-    if (source === undefined) return -1;
-    const text = `${plainName(source.file)}:${source.line}`;
+  number(text: string): number {
     let number = this.#numbers.get(text);
-    if (number === undefined) this.#numbers.set(text, number = this.names.push(text) - 1);
+    if (number === undefined) this.#numbers.set(text, number = this.list.push(text) - 1);
     return number;
   }
 }
 
-function functionsOf(module: RwasmModule, sources: SourceNames, most: number): PageFunction[] {
+function functionsOf(module: RwasmModule, texts: Texts, most: number): PageFunction[] {
   const code = new ProfiledCode(module), wasm = wasmOf(module);
   const names = new Map<number, string>();
   code.indices.forEach((index, position) => names.set(index, plainName(code.names[position]!)));
@@ -146,8 +137,8 @@ function functionsOf(module: RwasmModule, sources: SourceNames, most: number): P
     const body = wasm === undefined ? -1 : index - wasm.importedFunctions;
     const listing = body >= 0 ? listOperators(wasm!, body) : undefined;
     if (end - pc > room) return fn;
-    fn.rows = rowsOf(module, wasm, listing, pc, end, sources, labels);
-    room -= fn.rows.length;
+    fn.rows = rowsOf(module, wasm, listing, pc, end, texts, labels);
+    room -= fn.rows.length / ROW_NUMBERS;
     return fn;
   });
 }
@@ -159,24 +150,25 @@ function rowsOf(
   listing: Listing | undefined,
   start: number,
   end: number,
-  sources: SourceNames,
+  texts: Texts,
   labels: Labels,
-): Row[] {
-  const rows: Row[] = [];
+): number[] {
+  const rows: number[] = [], lines = linesOf(module);
   const offsets = module.info?.wasmOffsets;
   const put = (operator: number, pc: number) => {
     const offset = operator < 0 ? -1 : listing!.offsets[operator]!;
     const charge = pc >= 0 && module.opcodes[pc] === Op.ConsumeFuel ? module.immediates[pc]! >>> 0 : -1;
-    rows.push([
+    const source = offset < 0 ? undefined : lines?.lineAt(offset);
+    rows.push(
       offset,
       operator < 0 ? 0 : Math.min(listing!.depths[operator]!, 30),
-      operator < 0 ? "" : operatorText(wasm!, offset, labels),
+      texts.number(operator < 0 ? "" : operatorText(wasm!, offset, labels)),
       operator < 0 ? 0 : COST[listing!.codes[operator]!]!,
       pc,
-      pc < 0 ? "" : formatInstruction(module, pc),
+      texts.number(pc < 0 ? "" : formatInstruction(module, pc)),
       charge,
-      offset < 0 ? -1 : sources.at(offset),
-    ]);
+      source === undefined ? -1 : texts.number(`${plainName(source.file)}:${source.line}`),
+    );
   };
   let operator = 0;
   const count = listing?.offsets.length ?? 0;

@@ -19,6 +19,7 @@ border-bottom:1px solid var(--line);padding:4px 8px;text-align:left;font-family:
 #list button:focus-visible{outline-offset:-2px}
 #view .scroll{max-height:80vh;overflow:auto}
 #view td{font-family:var(--mono);font-size:12px;border-top:0;padding:1px 10px;white-space:pre}
+#view td:nth-child(2),#view td:nth-child(6){max-width:44ch;overflow:hidden;text-overflow:ellipsis}
 #view tr.region td{border-top:1px solid var(--dim)}
 #view td.fuel{font-weight:700}
 #view tr.hit td{background:var(--hit);color:var(--hit-fg)}
@@ -31,11 +32,14 @@ border-bottom:1px solid var(--line);padding:4px 8px;text-align:left;font-family:
 /** Script of the page. */
 export const MODULE_SCRIPT = String.raw`"use strict";
 (() => {
-  const { functions, files } = JSON.parse(document.getElementById("data").textContent);
+  const { functions, texts, hasLines } = JSON.parse(document.getElementById("data").textContent);
   const list = document.getElementById("list"), view = document.getElementById("view");
   const field = document.getElementById("search"), count = document.getElementById("count");
   const grouped = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
-  const step = 2000, mostHits = 200;
+  const step = 2000, mostHits = 200, numbers = 8;
+  // Searching goes by text: each is looked at once, and a row matches when one of its texts does.
+  const lower = texts.map((text) => text.toLowerCase());
+  const sizeOf = (fn) => fn.rows ? fn.rows.length / numbers : 0;
   let current = -1;
 
   const make = (tag, text, kind) => {
@@ -43,6 +47,11 @@ export const MODULE_SCRIPT = String.raw`"use strict";
     if (text !== undefined) element.textContent = text;
     if (kind) element.className = kind;
     return element;
+  };
+  // A cell has room for some 44 characters; what is longer can be read in its title.
+  const titled = (cell) => {
+    if (cell.textContent.length > 42) cell.title = cell.textContent.trim();
+    return cell;
   };
   const hex = (value) => value < 0 ? "" : "0x" + value.toString(16);
 
@@ -57,20 +66,26 @@ export const MODULE_SCRIPT = String.raw`"use strict";
   });
 
   function lines(fn, body, from, hit) {
-    const end = Math.min(fn.rows.length, Math.max(from + step, hit + 1));
-    let last = from === 0 ? -1 : fn.rows[from - 1][7];
+    const end = Math.min(sizeOf(fn), Math.max(from + step, hit + 1));
+    let last = from === 0 ? -1 : fn.rows[numbers * from - 1];
     for (let n = from; n < end; n++) {
-      const [offset, depth, operator, cost, pc, instruction, fuel, source] = fn.rows[n];
+      const [offset, depth, operator, cost, pc, instruction, fuel, source] =
+        fn.rows.slice(numbers * n, numbers * (n + 1));
       const row = make("tr", undefined, (fuel >= 0 ? "region" : "") + (n === hit ? " hit" : ""));
       row.append(
         make("td", hex(offset)),
-        make("td", "  ".repeat(depth) + operator),
+        titled(make("td", "  ".repeat(depth) + texts[operator])),
         make("td", cost > 0 ? String(cost) : "", "n"),
         make("td", fuel < 0 ? "" : grouped(fuel), "n fuel"),
         make("td", pc < 0 ? "" : String(pc), "n"),
-        make("td", instruction),
+        titled(make("td", texts[instruction])),
       );
-      if (files.length > 0) row.append(make("td", source < 0 || source === last ? "" : files[source]));
+      if (hasLines) {
+        const place = source < 0 || source === last ? "" : texts[source];
+        const cell = make("td", place.slice(place.lastIndexOf("/") + 1));
+        if (place !== "") cell.title = place;
+        row.append(cell);
+      }
       if (source >= 0) last = source;
       body.append(row);
     }
@@ -91,7 +106,7 @@ export const MODULE_SCRIPT = String.raw`"use strict";
     const scroll = make("div", undefined, "scroll"), table = make("table");
     const head = make("thead"), titles = make("tr"), body = make("tbody");
     for (const [title, kind] of [["Wasm", ""], ["operator", ""], ["cost", "n"], ["fuel", "n"], ["pc", "n"],
-      ["rWasm", ""], ...(files.length > 0 ? [["source", ""]] : [])]) {
+      ["rWasm", ""], ...(hasLines ? [["source", ""]] : [])]) {
       const cell = make("th", title, kind);
       cell.scope = "col";
       titles.append(cell);
@@ -102,12 +117,12 @@ export const MODULE_SCRIPT = String.raw`"use strict";
     scroll.tabIndex = 0;
     view.append(scroll);
     let done = lines(fn, body, 0, hit);
-    if (done < fn.rows.length) {
+    if (done < sizeOf(fn)) {
       const more = make("button", "Show more", "more");
       more.type = "button";
       more.addEventListener("click", () => {
         done = lines(fn, body, done, -1);
-        if (done === fn.rows.length) more.remove();
+        if (done === sizeOf(fn)) more.remove();
       });
       view.append(more);
     }
@@ -115,19 +130,26 @@ export const MODULE_SCRIPT = String.raw`"use strict";
     if (row) row.scrollIntoView({ block: "center" });
   }
 
-  const texts = (row) => [row[2], row[5], hex(row[0]), row[4] < 0 ? "" : String(row[4]), row[7] < 0 ? "" : files[row[7]]];
-
   function search(query) {
     const text = query.trim().toLowerCase();
     const named = functions.map((fn) => fn.name.toLowerCase().includes(text));
     const matching = named.slice();
     const hits = [];
     let found = 0;
-    functions.forEach((fn, number) => (fn.rows || []).forEach((row, at) => {
-      if (text === "" || !texts(row).some((part) => part.toLowerCase().includes(text))) return;
-      matching[number] = true;
-      if (found++ < mostHits) hits.push([number, at]);
-    }));
+    const hit = lower.map((part) => part.includes(text));
+    const offset = text.startsWith("0x") ? Number(text) : -1, pc = /^\d+$/.test(text) ? Number(text) : -1;
+    if (text !== "") {
+      functions.forEach((fn, number) => {
+        const rows = fn.rows || [];
+        for (let at = 0; at < rows.length; at += numbers) {
+          const found_ = hit[rows[at + 2]] || hit[rows[at + 5]] || rows[at + 7] >= 0 && hit[rows[at + 7]] ||
+            offset >= 0 && rows[at] === offset || pc >= 0 && rows[at + 4] === pc;
+          if (!found_) continue;
+          matching[number] = true;
+          if (found++ < mostHits) hits.push([number, at / numbers]);
+        }
+      });
+    }
     buttons.forEach((button, n) => {
       button.hidden = !matching[n];
       button.style.display = button.hidden ? "none" : "";
@@ -142,9 +164,9 @@ export const MODULE_SCRIPT = String.raw`"use strict";
     view.replaceChildren();
     if (found === 0) view.append(make("p", "No row of code matches.", "dim"));
     for (const [number, at] of hits) {
-      const row = functions[number].rows[at];
+      const row = functions[number].rows.slice(numbers * at, numbers * (at + 1));
       const place = row[0] < 0 ? "pc " + row[4] : hex(row[0]);
-      const what = [row[2], row[5]].filter((part) => part !== "").join("  →  ");
+      const what = [texts[row[2]], texts[row[5]]].filter((part) => part !== "").join("  →  ");
       const button = make("button", functions[number].name + "  " + place + "  " + what, "row");
       button.type = "button";
       button.addEventListener("click", () => open(number, at));
@@ -173,7 +195,7 @@ export const MODULE_SCRIPT = String.raw`"use strict";
       event.preventDefault();
     }
   });
-  const first = functions.findIndex(({ index, rows }) => index >= 0 && rows && rows.some((row) => row[0] >= 0));
+  const first = functions.findIndex(({ index, rows }) => index >= 0 && rows && rows.some((offset, at) => at % numbers === 0 && offset >= 0));
   if (functions.length > 0) open(Math.max(0, first), -1);
 })();
 `;

@@ -35,9 +35,13 @@ import { differences } from "./state.ts";
 export interface Recordable {
   /** The module it runs. */
   readonly module: RwasmModule;
+  /** Makes the instance. */
   instantiate(): Outcome;
+  /** Runs the entry point. */
   execute(params?: readonly Value[], types?: FunctionType): Outcome;
+  /** Runs an export. */
   call(name: string, params?: readonly Value[]): Outcome;
+  /** Goes on with a paused run. */
   resume(results?: readonly Value[]): Outcome;
 }
 
@@ -126,6 +130,17 @@ export class HostRecorder<T = unknown> {
       ...notes === undefined ? {} : { notes },
     };
     this.#write(JSON.stringify(head, (_, value) => typeof value === "bigint" ? String(value) : value));
+  }
+
+  /** An executor whose runs are recorded. */
+  over(executor: Recordable): Recordable {
+    return {
+      module: executor.module,
+      instantiate: () => this.instantiate(executor),
+      execute: (params, types) => this.execute(executor, params, types),
+      call: (name, params) => this.call(executor, name, params),
+      resume: (results) => this.resume(executor, results),
+    };
   }
 
   /** Instantiates, and records it. */

@@ -8,6 +8,7 @@
 
 import { OP_NAMES, type OpName, POPS, PUSHES } from "../isa/opcode.ts";
 import type { Machine } from "../vm/machine.ts";
+import type { TraceChunk } from "./chunk.ts";
 import { EventKind } from "./event.ts";
 import type { TraceFilter } from "./filter.ts";
 import type { TraceLog } from "./log.ts";
@@ -107,6 +108,8 @@ export class Recorder implements Observer {
   readonly #immediates: Int32Array;
   #bytes: Uint8Array;
   #view: DataView;
+  /** Where the last instruction was recorded, or put because it is not. */
+  #chunk: TraceChunk;
   /** Events recorded before those of the last instruction. */
   #mark = 0;
   /** What the last instruction touched and is not recorded completely yet. */
@@ -121,6 +124,7 @@ export class Recorder implements Observer {
   constructor(machine: Machine, log: TraceLog, filter: TraceFilter | undefined, selective: boolean) {
     this.machine = machine;
     this.#log = log;
+    this.#chunk = log.chunk;
     this.#filter = filter;
     this.#selective = selective || filter !== undefined;
     this.#opcodes = machine.module.opcodes;
@@ -158,6 +162,7 @@ export class Recorder implements Observer {
     if (chunk.step !== undefined) chunk.step[row] = log.ran;
     chunk.rows = row + 1;
     log.ran++;
+    this.#chunk = chunk;
     this.#mark = chunk.firstEvent + chunk.events;
     const touch: Touch = TOUCH[this.#opcodes[pc]!]!;
     if (touch !== Touch.Nothing) {
@@ -363,7 +368,8 @@ export class Recorder implements Observer {
   /** What the last instruction was said to touch did not happen: it trapped, or waits for something. */
   undoTouch(): void {
     this.#pending = Touch.Nothing;
-    const { chunk } = this.#log, events = Math.max(0, this.#mark - chunk.firstEvent);
+    if (!this.#log.isOpen(this.#chunk)) return;
+    const chunk = this.#chunk, events = Math.max(0, this.#mark - chunk.firstEvent);
     if (events >= chunk.events) return;
     chunk.used = chunk.start[events]!;
     chunk.events = events;
@@ -371,11 +377,11 @@ export class Recorder implements Observer {
 
   /** The last instruction did not run: it will be tried again, and recorded then. */
   undoInstruction(): void {
-    const log = this.#log, { chunk } = log;
-    if (chunk.rows === 0) return;
+    const chunk = this.#chunk;
     this.undoTouch();
+    if (chunk.rows === 0 || !this.#log.isOpen(chunk)) return;
     chunk.rows--;
-    log.ran--;
+    this.#log.ran--;
     this.countdown++;
   }
 

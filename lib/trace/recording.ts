@@ -38,22 +38,33 @@ export interface RecordedValues {
 
 /** A host function that the recorded program could call. */
 export interface RecordedFunction {
+  /** Module part of the import name. */
   readonly module: string;
+  /** Name part of the import name. */
   readonly name: string;
+  /** Number the code calls it by. */
   readonly index: number;
+  /** Parameter types. */
   readonly params: readonly ValueType[];
+  /** Result types. */
   readonly results: readonly ValueType[];
+  /** What a call costs. */
   readonly fuel?: SyscallFuel | undefined;
 }
 
 /** The first line. */
 export interface RecordingHead {
+  /** Tells what the file is. */
   readonly type: "recording";
+  /** Version of the format. */
   readonly version: 1;
   /** SHA-256 of the module's `.rwasm` bytes, in hexadecimal. */
   readonly module: string;
+  /** Fuel limit of the store; null for none. */
   readonly fuelLimit: string | null;
+  /** Limits of the store. */
   readonly limits: Partial<Limits>;
+  /** What the linker offered. */
   readonly functions: readonly RecordedFunction[];
   /** What whoever recorded it wants to know again. */
   readonly notes?: unknown;
@@ -71,8 +82,11 @@ export type RecordedStart =
 
 /** A run starts. */
 export interface RecordedRun {
+  /** How it was started. */
   readonly run: RecordedStart;
+  /** Bytes that the host had changed before. */
   readonly memory?: RecordedBytes | undefined;
+  /** Pages of the memory, when the host had grown it. */
   readonly pages?: number | undefined;
 }
 
@@ -81,27 +95,42 @@ export type RecordedEnd = "halt" | "pause" | { readonly trap: TrapName } | { rea
 
 /** A call of a host function. */
 export interface RecordedCall {
+  /** Index of the function. */
   readonly call: number;
+  /** Cells of the arguments. */
   readonly args: readonly number[];
+  /** Fuel that the function charged. */
   readonly fuel?: string | undefined;
   /** Fuel limit that the function set, and what was consumed when it returned. */
   readonly reset?: readonly [limit: string | null, consumed: string] | undefined;
+  /** Bytes that it changed. */
   readonly memory?: RecordedBytes | undefined;
+  /** Pages of the memory, when it grew. */
   readonly pages?: number | undefined;
+  /** What it wrote to a stream. */
   readonly output?: readonly [descriptor: number, base64: string] | undefined;
+  /** Cells of the results, when it returned. */
   readonly results?: readonly number[] | undefined;
+  /** How it ended otherwise. */
   readonly end?: RecordedEnd | undefined;
 }
 
 /** How a run ended. */
 export interface RecordedOutcome {
+  /** How it ended. */
   readonly ended: {
+    /** Tells the endings apart. */
     readonly status: Outcome["status"];
+    /** What a run that is done gave. */
     readonly results?: RecordedValues | undefined;
+    /** Name of the trap. */
     readonly trap?: string | undefined;
+    /** Where it trapped. */
     readonly pc?: number | undefined;
+    /** Why it paused. */
     readonly reason?: string | undefined;
   };
+  /** Fuel consumed. */
   readonly fuel: string;
 }
 
@@ -110,7 +139,9 @@ export type RecordedLine = RecordedRun | RecordedCall | RecordedOutcome;
 
 /** A recording. */
 export interface Recording {
+  /** Its first line. */
   readonly head: RecordingHead;
+  /** The others. */
   readonly lines: readonly RecordedLine[];
 }
 

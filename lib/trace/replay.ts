@@ -56,7 +56,7 @@ export interface Replayed {
 export interface ReplayOptions {
   /** Gets what the program writes to standard streams through WASI. */
   readonly output?: ((output: Output) => void) | undefined;
-  /** @internal Makes the executor, to run it in another way. */
+  /** Makes the executor that runs the program: `(store, module) => new RwasmExecutor(store, module)`. */
   readonly executor: (store: RwasmStore<undefined>, module: RwasmModule) => Recordable;
 }
 
@@ -92,6 +92,18 @@ const label = ({ module, name }: Pick<RecordedFunction, "module" | "name">): str
  * Replays a recording on the module it is of.
  *
  * @throws {LinkError} `OtherModule` when the module is another one.
+ *
+ * @example
+ * ```ts
+ * import { compile, parseRecording, recordedLinker, replayRecording, RwasmExecutor } from "./mod.ts";
+ * async function repeat(recordingFile: string, wasmFile: string) {
+ *   const recording = parseRecording(await Deno.readTextFile(recordingFile));
+ *   const module = compile(await Deno.readFile(wasmFile), { linker: recordedLinker(recording) });
+ *   const executor = (store: ConstructorParameters<typeof RwasmExecutor<undefined>>[0]) =>
+ *     new RwasmExecutor(store, module);
+ *   return replayRecording(recording, module, { executor }).difference; // undefined: it did the same
+ * }
+ * ```
  */
 export function replayRecording(recording: Recording, module: RwasmModule, options: ReplayOptions): Replayed {
   const found = moduleHash(module);

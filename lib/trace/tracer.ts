@@ -235,7 +235,10 @@ export class Tracer implements Trace, LoopMaker {
       let at = Infinity;
       if (verified < verifyAt.length) at = Math.min(at, verifyAt[verified]!);
       if (progress !== undefined) at = Math.min(at, after(PROGRESS_INTERVAL));
-      for (const point of window ?? []) if (point > ran) at = Math.min(at, point);
+      const last = window && Math.max(window[1], (verifyAt.at(-1) ?? 0) + 1);
+      for (const point of window === undefined ? [] : [...window, last!]) {
+        if (point > ran) at = Math.min(at, point);
+      }
       if (disturb !== undefined && disturb.at > ran) at = Math.min(at, disturb.at);
       if (this.#most !== Infinity) at = Math.min(at, ran + Math.max(1, this.#most - log.instructions));
       return Math.min(at - ran, MOST_COUNTDOWN);
@@ -248,7 +251,14 @@ export class Tracer implements Trace, LoopMaker {
         return false;
       }
       if (disturb?.at === ran) disturb.act(machine);
-      if (window !== undefined) recorder.window = ran >= window[0] && ran < window[1];
+      if (window !== undefined) {
+        recorder.window = ran >= window[0] && ran < window[1];
+        if (ran >= window[1] && ran >= (verifyAt.at(-1) ?? 0) + 1) {
+          this.#truncated = true;
+          loop.stop();
+          return false;
+        }
+      }
       if (verifyAt[verified] === ran) {
         const changes = this.#changes(loop);
         if (changes.length > 0) {

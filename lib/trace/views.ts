@@ -6,7 +6,7 @@
  */
 
 import { TRAP_NAMES } from "../error.ts";
-import { OP_NAMES, type OpName } from "../isa/opcode.ts";
+import { OP_NAMES } from "../isa/opcode.ts";
 import type { TraceChunk } from "./chunk.ts";
 import { functionLabel, type TraceCode } from "./code.ts";
 import { EventKind, FIRST_OUTSIDE_KIND } from "./event.ts";
@@ -59,6 +59,7 @@ export interface TracerGlobalVariable {
 
 /** A value that was read from the memory. */
 export interface MemoryReadRecord {
+  /** Tells loads from stores. */
   readonly kind: "read";
   /** First byte. */
   readonly address: number;
@@ -72,6 +73,7 @@ export interface MemoryReadRecord {
 
 /** A value that was written to the memory. */
 export interface MemoryWriteRecord {
+  /** Tells loads from stores. */
   readonly kind: "write";
   /** First byte. */
   readonly address: number;
@@ -107,7 +109,7 @@ export interface TracerInstrState {
   /** Where it is. */
   readonly programCounter: number;
   /** Name of its opcode. */
-  readonly opcode: OpName;
+  readonly opcode: string;
   /** Its immediate, as int32; 0 when it has none. */
   readonly value: number;
   /** Return addresses on the call stack before it. */

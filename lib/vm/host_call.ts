@@ -99,12 +99,8 @@ export class HostCall<T> implements Caller<T> {
   readonly #callee: HostFunction<T>;
   #live = true;
   #ending: HostEnding | undefined;
-  /** Whether calling the function again would do the same: it used nothing but arguments, reads and charges. */
-  #repeatable = true;
-  /** What it has charged. */
-  #charged = 0n;
-  /** The memory of an asynchronous call. */
-  #memory: GuestMemory | undefined;
+  /** What it has charged, while calling the function again would do the same: it has only read and charged. */
+  #charged: bigint | undefined = 0n;
 
   /** A call that has not ended. */
   constructor(store: RwasmStore<T>, callee: HostFunction<T>) {
@@ -123,11 +119,6 @@ export class HostCall<T> implements Caller<T> {
     return call.#ending;
   }
 
-  /** Gives the call a memory of its own: that of a function which goes on while the machine waits. */
-  static bind<T>(call: HostCall<T>, memory: GuestMemory): void {
-    call.#memory = memory;
-  }
-
   /** Refuses what a function does after its call has ended. */
   static check<T>(call: HostCall<T>, what: string): void {
     call.#open(what);
@@ -135,7 +126,7 @@ export class HostCall<T> implements Caller<T> {
 
   /** Notes that the function did what cannot be done again. */
   static touch<T>(call: HostCall<T>): void {
-    call.#repeatable = false;
+    call.#charged = undefined;
   }
 
   /** Names the function in messages. */
@@ -169,14 +160,15 @@ export class HostCall<T> implements Caller<T> {
 
   /** Host context of the store. */
   get data(): T {
-    this.#repeatable = false;
+    this.#charged = undefined;
     return this.#open("use caller.data").data;
   }
 
   /** The guest's memory. */
   get memory(): GuestMemory {
-    const { memory } = this.#open("use caller.memory");
-    return this.#memory ?? memory;
+    const store = this.#open("use caller.memory");
+    // An asynchronous function may still have it when another call is under way.
+    return this.#callee.syscall.async ? store.memoryOf(this) : store.memory;
   }
 
   /**
@@ -186,20 +178,21 @@ export class HostCall<T> implements Caller<T> {
   consumeFuel(amount: bigint | number): void {
     const { fuel } = this.#open("consume fuel");
     const charge = fuelAmount(amount, "consume fuel");
+    const charged = this.#charged;
     if (fuel.tryCharge(charge)) {
-      this.#charged += charge;
+      if (charged !== undefined) this.#charged = charged + charge;
       return;
     }
     const detail = `${this.#callee.label} needed ${charge}, ${fuel.remaining()} of ${fuel.limit} left`;
-    const cause = { code: "OutOfFuel", detail } as const, charged = this.#charged;
-    if (!this.#repeatable) HostCall.end(this, { kind: "trap", cause });
+    const cause = { code: "OutOfFuel", detail } as const;
+    if (charged === undefined) HostCall.end(this, { kind: "trap", cause });
     HostCall.end(this, { kind: "fuel", required: charged + charge, charged, cause });
   }
 
   /** Charges fuel if the limit allows it, else charges nothing and says false. */
   tryConsumeFuel(amount: bigint | number): boolean {
     // What the function does next depends on the answer, which would be another one the next time.
-    this.#repeatable = false;
+    this.#charged = undefined;
     return this.#open("consume fuel").tryConsumeFuel(amount);
   }
 
@@ -210,7 +203,7 @@ export class HostCall<T> implements Caller<T> {
 
   /** Consumed becomes 0, the limit becomes `limit`; undefined for unbounded. */
   resetFuel(limit?: bigint | number): void {
-    this.#repeatable = false;
+    this.#charged = undefined;
     this.#open("reset the fuel").resetFuel(limit);
   }
 

@@ -49,7 +49,6 @@ export function performSyscall<T>(machine: Machine, store: RwasmStore<T>): Endin
 
   const args = readValues(machine.stack, base, syscall.params);
   const call = new HostCall(store, callee);
-  if (syscall.async) HostCall.bind(call, store.memoryOf(call));
   let value: unknown, error: unknown, threw = false;
   store.hostCall = call;
   try {
@@ -60,7 +59,7 @@ export function performSyscall<T>(machine: Machine, store: RwasmStore<T>): Endin
   } finally {
     store.hostCall = undefined;
   }
-  if (HostCall.ending(call) === undefined && !threw && syscall.async) {
+  if (syscall.async && !threw && HostCall.ending(call) === undefined) {
     const promise = promiseOf(value);
     if (promise !== undefined) {
       HostCall.touch(call);

@@ -132,6 +132,8 @@ export class LineProgram {
   /** Directories and files, as the file numbers of rows count them. */
   readonly #directories: Entry[] = [];
   readonly #files: Entry[] = [];
+  /** Names of the files that somebody asked for. */
+  readonly #names = new Map<number, string | undefined>();
   readonly #strings: Strings;
   /** What the header says of the state machine; undefined when it is of an unknown version. */
   #machine: Machine | undefined = undefined;
@@ -174,11 +176,16 @@ export class LineProgram {
 
   /** Path of a file by its number; undefined when the header does not tell. */
   fileName(number: number): string | undefined {
-    const file = this.#files[number], name = text(file?.path);
+    if (!this.#names.has(number)) this.#names.set(number, this.#nameOf(this.#files[number]));
+    return this.#names.get(number);
+  }
+
+  #nameOf(file: Entry | undefined): string | undefined {
+    const name = text(file?.path);
     if (name === undefined || name === "") return undefined;
-    if (name.startsWith("/")) return name;
-    const directory = text(this.#directories[file!.directory]?.path);
-    return directory === undefined || directory === "" || directory === "." ? name : `${directory.replace(/\/+$/, "")}/${name}`;
+    const directory = text(this.#directories[file!.directory]?.path) ?? "";
+    if (name.startsWith("/") || directory === "" || directory === ".") return name;
+    return directory.endsWith("/") ? directory + name : `${directory}/${name}`;
   }
 
   /** Lists of strings, up to an empty one: versions 2 to 4, which count from 1. */

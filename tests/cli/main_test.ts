@@ -3,7 +3,7 @@ import { EXIT_CODES } from "../../lib/cli/exit.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { commandLine } from "./command_line.ts";
 
-const COMMANDS = ["run", "compile", "inspect", "link", "new-plugin", "completions"];
+const COMMANDS = ["run", "compile", "inspect", "profile", "link", "new-plugin", "completions"];
 
 Deno.test("--help lists every command and every exit code on standard output", async () => {
   for (const args of [["--help"], ["-h"], ["help"]]) {
@@ -48,7 +48,7 @@ const USAGE_ERRORS: readonly (readonly [args: string, message: string, hint: str
   [
     "frobnicate",
     "UnknownCommand",
-    "the commands are run, compile, inspect, link, new-plugin, completions, help",
+    "the commands are run, resume, compile, inspect, profile, trace, diff, replay, link, new-plugin, completions, help",
   ],
   ["--fuel 3 run a.wasm", "UnknownFlag", "the command comes first"],
   ["run --feul 3 a.wasm", "there is no flag --feul", "did you mean --fuel?"],

@@ -1,7 +1,7 @@
 /**
  * The campaign: generated modules, each run by this library and by V8, and by this library again:
- * under fuel limits that are just enough, with one unit less, and from `.rwasm` bytes. Nothing may
- * differ but where a stack runs out, and that is counted.
+ * under fuel limits that are just enough, with one unit less, from `.rwasm` bytes, and in both loops
+ * in step. Nothing may differ but where a stack runs out, and that is counted.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import type { ExecutorOptions } from "../../mod.ts";
 import type { GenerateOptions } from "../generate/context.ts";
 import { type GeneratedModule, generateModule } from "../generate/generate.ts";
 import { encodeModule, type ModuleSource } from "../generate/module.ts";
+import { MANNERS, runPlan } from "../interpreter/generated.ts";
 import { compare, type Comparison, type Difference, endingText, type Observation } from "./observation.ts";
 import { entryCall, observeEntry, observeOurs } from "./ours.ts";
 import { type Plan, planOf } from "./plan.ts";
@@ -56,8 +57,9 @@ export interface Engines {
  * - enough: here again, each run with a limit of exactly the fuel it took the first time
  * - starved: the same, but one run has a unit less, and must end out of fuel
  * - decoded: an entry point, compiled and from `.rwasm` bytes
+ * - loops: in the plain and the fast loop, in step
  */
-export const CHECKS = ["v8", "enough", "starved", "decoded"] as const;
+export const CHECKS = ["v8", "enough", "starved", "decoded", "loops"] as const;
 
 /** One of {@link CHECKS}. */
 export type Check = typeof CHECKS[number];
@@ -100,6 +102,20 @@ function starve(
   return { difference: { kind: "fuel", text }, exhausted: false };
 }
 
+/** Both loops, once without a stop and once in another manner. */
+function walk(source: ModuleSource, wasm: Uint8Array, plan: Plan): Comparison {
+  // Which one follows from the module, so that a smaller module decides for itself.
+  for (const manner of [MANNERS[0], MANNERS[1 + wasm.length % (MANNERS.length - 1)]]) {
+    try {
+      runPlan(source, wasm, plan, manner);
+    } catch (error) {
+      const text = `${(error as Error).message} (manner ${MANNERS.indexOf(manner)})`;
+      return { difference: { kind: "loops", text }, exhausted: false };
+    }
+  }
+  return SAME;
+}
+
 /** One check of a module; an exception of ours is a difference. `known` is our first run, if it is known. */
 export function check(
   kind: Check,
@@ -110,6 +126,7 @@ export function check(
   known?: Observation,
 ): Comparison {
   try {
+    if (kind === "loops") return walk(source, wasm, plan);
     if (kind === "decoded") {
       const call = entryCall(source, plan);
       if (call === undefined) return SAME;

@@ -3,7 +3,7 @@
  * typed error or a module; whatever the module, every run ends, within its fuel and in time, in an
  * outcome. More is checked where an oracle is at hand: V8 must accept every Wasm that is accepted
  * here, run it to the same end, and refuse what is invalid here but for proposals; encode and decode
- * must be inverse; the counting copy of a module must end like it.
+ * must be inverse; the counting copy of a module must end like it, and both loops be in step.
  *
  * @module
  */
@@ -23,21 +23,25 @@ import {
   VerifyError,
 } from "../../mod.ts";
 import type { FunctionType, Outcome, Value, ValueType } from "../../mod.ts";
+import { Lowering } from "../../lib/interpreter/lower.ts";
+import { Program } from "../../lib/interpreter/program.ts";
 import { Op } from "../../lib/isa/opcode.ts";
+import { type Syscalls, type VerifiedModule, verify } from "../../lib/isa/verify.ts";
+import { runUnverified } from "../../lib/run/prepared.ts";
 import { countingCopy, WITH_PAYLOAD } from "../counting_copy.ts";
 import { Random } from "../harness.ts";
+import { Twins } from "../interpreter/twins.ts";
 import { mutate } from "./mutate.ts";
 import { Twin } from "./twin.ts";
 
 /** Longest time, in milliseconds, that one input may take. */
 const MOST_MILLISECONDS = 250;
-/** The same where charges can be missing: then a run ends after a million jumps, with anything between them. */
-const MOST_MILLISECONDS_UNCHARGED = 5_000;
 
 /** Small bounds keep unmetered bulk operations, which `.rwasm` may hold, within that time. */
 const LIMITS = { memoryPages: 2, tableElements: 1024, stackSlots: 8192, callDepth: 1024 };
 const FUEL = 20_000;
 const STEPS = 5_000;
+const MOST_STOPS = 200;
 
 /** What a campaign saw. */
 export interface Report {
@@ -62,6 +66,8 @@ export interface Target {
   /** Longest time that one input may take. */
   readonly mostMilliseconds: number;
   readonly feed: (bytes: Uint8Array, base: number, random: Random, report: Report) => void;
+  /** What else is promised of an input; it may take its time. */
+  readonly check?: (bytes: Uint8Array, base: number, random: Random, report: Report) => void;
 }
 
 /** A `.rwasm` module and the types of its entry point, which the format does not hold. */
@@ -74,23 +80,24 @@ export interface RwasmInput {
 export function campaign(target: Target, count: number, seed: number, only?: number): Report {
   const report: Report = { refused: 0, accepted: 0, endings: {}, compared: 0, slowest: 0, failures: [] };
   for (let i = only ?? 0; i < (only === undefined ? count : only + 1); i++) {
-    const attempt = (): number => {
+    const attempt = (part: Target["feed"]): number => {
       const random = new Random(Math.imul(seed, 0x9e3779b1) + i);
       const { bytes, base } = mutate(target.corpus, random);
       const start = performance.now();
       try {
-        target.feed(bytes, base, random, report);
+        part(bytes, base, random, report);
       } catch (error) {
         const text = error instanceof Error ? error.stack ?? error.message : String(error);
         report.failures.push(`${target.name} ${i} of seed ${seed}: ${text}`);
       }
       return performance.now() - start;
     };
-    let time = attempt();
+    let time = attempt(target.feed);
     // A slow one runs again: time that the machine took for something else does not count.
     for (let again = 0; again < 2 && time > target.mostMilliseconds; again++) {
-      time = Math.min(time, attempt());
+      time = Math.min(time, attempt(target.feed));
     }
+    if (target.check !== undefined) attempt(target.check);
     if (time > target.mostMilliseconds) {
       report.failures.push(`${target.name} ${i} of seed ${seed}: took ${Math.round(time)} ms`);
     }
@@ -213,7 +220,7 @@ function hasWideArithmetic(bytes: Uint8Array): boolean {
   return bytes.some((byte, i) => byte === 0xfc && bytes[i + 1] >= 0x13 && bytes[i + 1] <= 0x16);
 }
 
-/** Mutated `.rwasm`: decode, encode, run the entry point. */
+/** Mutated `.rwasm`: decode, encode, run the entry point; then beside its counting copy, and in both loops. */
 export function rwasmTarget(inputs: readonly RwasmInput[]): Target {
   const linker = hostFunctions();
   const run = (
@@ -233,7 +240,7 @@ export function rwasmTarget(inputs: readonly RwasmInput[]): Target {
   return {
     name: "rwasm",
     corpus: inputs.map(({ bytes }) => bytes),
-    mostMilliseconds: MOST_MILLISECONDS_UNCHARGED,
+    mostMilliseconds: MOST_MILLISECONDS,
     feed(bytes, base, random, report) {
       let module: RwasmModule;
       try {
@@ -246,25 +253,80 @@ export function rwasmTarget(inputs: readonly RwasmInput[]): Target {
       const encoded = module.encode();
       // A file without its last field, source_pc, reads as one with 0.
       expectEqual(encoded.subarray(0, bytes.length), bytes, "encode after decode");
+      const { types } = inputs[base], args = types.params.map((type) => argument(type, random));
       try {
-        const input = inputs[base];
-        const args = input.types.params.map((type) => argument(type, random));
-        const original = run(module, input, args, FUEL, report);
+        run(module, inputs[base], args, FUEL, report);
         report.accepted++;
-        const copy = run(countingCopy(module), input, args, STEPS);
-        if (copy.ending === "OutOfFuel" || showsFunctionNumbers(module)) return;
-        if (original.ending === copy.ending) {
-          expectEqual(original.memory, copy.memory, "memory of the counting copy");
-          report.compared++;
-        } else if (original.ending !== "OutOfFuel") {
-          throw new Error(`ends with ${original.ending}, its counting copy with ${copy.ending}`);
-        }
       } catch (error) {
         expectTyped(error, [VerifyError, LinkError]);
         report.refused++;
       }
     },
+    check(bytes, base, random, report) {
+      const module = acceptedModule(bytes, (index) => linker.bySyscall(index));
+      if (module === undefined) return;
+      const input = inputs[base], args = input.types.params.map((type) => argument(type, random));
+      walk(module, linker, input.types, args);
+      const original = run(module, input, args, FUEL);
+      const copy = run(runUnverified(countingCopy(module)), input, args, STEPS);
+      if (copy.ending === "OutOfFuel" || showsFunctionNumbers(module)) return;
+      if (original.ending === copy.ending) {
+        expectEqual(original.memory, copy.memory, "memory of the counting copy");
+        report.compared++;
+      } else if (original.ending !== "OutOfFuel") {
+        throw new Error(`ends with ${original.ending}, its counting copy with ${copy.ending}`);
+      }
+    },
   };
+}
+
+/** The module in some bytes; undefined when they are refused, which `feed` has looked at. */
+function acceptedModule(bytes: Uint8Array, syscalls: Syscalls): RwasmModule | undefined {
+  const before = usedBytes();
+  let found: VerifiedModule;
+  try {
+    found = verify(RwasmModule.decode(bytes), syscalls, { limits: LIMITS });
+  } catch {
+    return undefined;
+  }
+  const program = new Program(found), lowering = new Lowering(program);
+  for (let number = 0; number < found.functionCount; number++) lowering.lower(number);
+  const most = 16 * bytes.length + 2 ** 20;
+  // What is garbage by now does not count, but only then is it worth a collection.
+  if (usedBytes() - before > most) {
+    globalThis.gc?.();
+    const grown = usedBytes() - before;
+    if (grown > most && program.length > 0) {
+      throw new Error(`${bytes.length} bytes make the heap grow by ${grown}`);
+    }
+  }
+  return found.module;
+}
+
+function usedBytes(): number {
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
+/** Runs a module in both loops, in step: at every charge, and at each that a small amount of fuel does not cover. */
+function walk(
+  module: RwasmModule,
+  linker: ImportLinker<undefined>,
+  { params }: FunctionType,
+  args: readonly Value[],
+): void {
+  const verified = verify(module, (index) => linker.bySyscall(index), { limits: LIMITS });
+  const program = new Program(verified);
+  for (const fuel of ["step", BigInt(FUEL)] as const) {
+    const resume = () => ({ types: [], values: [] });
+    const twins = new Twins<undefined>(verified, { linker, fuel, resume, mostStops: MOST_STOPS, program });
+    for (const { machine } of twins.sides) machine.mostUncharged = STEPS;
+    if (module.sourcePc > 0 && twins.run(0) !== "done") continue;
+    // Once more: on the memory, globals and tables that the first run has left.
+    for (let again = 0; again < 2; again++) {
+      if (twins.run(module.sourcePc, params, args) === "cut") break;
+    }
+  }
 }
 
 /** Whether code can see the number of a function, the one thing that is different in a counting copy. */

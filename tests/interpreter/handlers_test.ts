@@ -19,6 +19,7 @@ import { constant, encodeWasm, I32, I64 } from "../wasm_encoder.ts";
 import { Coverage } from "./coverage.ts";
 import { runGenerated } from "./generated.ts";
 import { carriers, memoryShapes, OPERATORS, type Shape, shapesOf } from "./shapes.ts";
+import { pairShapes } from "./pairs.ts";
 import { Twins } from "./twins.ts";
 
 const coverage = new Coverage();
@@ -76,6 +77,15 @@ Deno.test("every access of memory does the same in both loops, at its ends as we
   const failures = new Failures();
   runShapes(memoryShapes(), 30, failures);
   runShapes(memoryShapes(), 4, failures, { consumeFuel: false });
+  failures.report();
+  parts++;
+});
+
+Deno.test("two operators behind each other do the same in both loops", () => {
+  const failures = new Failures(), shapes = pairShapes();
+  for (let from = 0; from < shapes.length; from += 400) {
+    runShapes(shapes.slice(from, from + 400), 5, failures);
+  }
   failures.report();
   parts++;
 });
@@ -189,6 +199,6 @@ Deno.test("generated modules do the same in both loops, in all forms of their co
 });
 
 Deno.test("every handler has been executed", () => {
-  if (parts < 4) return; // a filter chose some of the tests
+  if (parts < 5) return; // a filter chose some of the tests
   assertEquals(coverage.missing(), [], "add what reaches these rows to shapes.ts or to PROGRAMS");
 });

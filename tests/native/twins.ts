@@ -18,6 +18,7 @@ import type { ImportLinker } from "../../lib/plugin/linker.ts";
 import type { Value } from "../../lib/plugin/plugin.ts";
 import { FuelMeter } from "../../lib/vm/fuel.ts";
 import type { Loop } from "../../lib/vm/loop.ts";
+import type { Ending } from "../../lib/vm/host_call.ts";
 import { Machine } from "../../lib/vm/machine.ts";
 import { Exit, run } from "../../lib/vm/step.ts";
 import { RwasmStore } from "../../lib/vm/store.ts";
@@ -53,6 +54,8 @@ interface Side<T> {
   readonly fuel: FuelMeter;
   readonly store: RwasmStore<T>;
   readonly loop: Loop;
+  /** How a host function that compiled code has called wants the run to end. */
+  ending?: Ending | undefined;
 }
 
 /** The two machines. */
@@ -63,6 +66,8 @@ export class Twins<T = undefined> {
   readonly program: Program;
   /** Stops so far. */
   stops = 0;
+  /** Host functions that compiled code has called without leaving. */
+  syscalls = 0;
   readonly #options: TwinOptions<T>;
   readonly #stepping: boolean;
 
@@ -83,11 +88,18 @@ export class Twins<T = undefined> {
       const machine = new Machine(verified.module, verified.limits, fuel);
       store.machine = machine;
       if (!native) return { machine, fuel, store, loop: { run: () => run(machine) } };
+      const side: Side<T> = { machine, fuel, store, loop: undefined! };
       const loop = NativeMachine.attach(machine, this.program, {
-        onSyscall: options.callsHost ? () => performSyscall(machine, store) === undefined : undefined,
+        onSyscall: options.callsHost
+          ? () => {
+            side.ending = performSyscall(machine, store);
+            this.syscalls++;
+            return side.ending === undefined;
+          }
+          : undefined,
       });
       if (loop === undefined) throw new NotCompiled();
-      return { machine, fuel, store, loop };
+      return Object.assign(side, { loop });
     };
     this.sides = [side(false), side(true)];
   }
@@ -120,13 +132,19 @@ export class Twins<T = undefined> {
   }
 
   /** Runs one side until it stops for a reason that both must share. */
-  #next({ fuel, loop }: Side<T>): Exit {
-    let exit = loop.run();
-    while (exit === Exit.Uncharged && !(fuel.bounded && this.#mustCharge)) {
-      fuel.uncharged = 0;
-      exit = loop.run();
+  #next({ fuel, loop, machine, store }: Side<T>): Exit {
+    for (;;) {
+      const exit = loop.run();
+      if (exit === Exit.Uncharged && !(fuel.bounded && this.#mustCharge)) fuel.uncharged = 0;
+      else if (exit === Exit.Syscall && this.#options.callsHost && store === this.sides[0].store) {
+        // What the other side does by itself is no stop.
+        const ending = performSyscall(machine, store);
+        if (ending !== undefined) {
+          this.sides[0].ending = ending;
+          return exit;
+        }
+      } else return exit;
     }
-    return exit;
   }
 
   /** Whether a run under a fuel limit must charge now and then: only what was compiled not to need not. */
@@ -146,8 +164,9 @@ export class Twins<T = undefined> {
     return undefined;
   }
 
-  #syscall({ machine, store, fuel }: Side<T>): TwinEnding | undefined {
-    const ending = performSyscall(machine, store);
+  #syscall(side: Side<T>): TwinEnding | undefined {
+    const { machine, store, fuel } = side;
+    const ending = this.#options.callsHost ? side.ending : performSyscall(machine, store);
     // Host functions charge, too.
     if (this.#stepping && fuel.remaining()! > 0n) fuel.reset(0n);
     if (ending === undefined) return undefined;

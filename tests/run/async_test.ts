@@ -6,7 +6,9 @@
  */
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
+import { MOST_UNCHARGED_JUMPS } from "../../lib/limits.ts";
 import {
+  assemble,
   type AsyncRunOptions,
   type Caller,
   compile,
@@ -60,6 +62,8 @@ for (const [what, module, fuelLimit] of ENDLESS) {
       assert(took >= 10 && took < 10 + LOOSE_MS, `${took} ms`);
       assert(store.consumedFuel() >= fuel);
       fuel = store.consumedFuel();
+      // What the run was given in small pieces is given to the next one in large ones.
+      assertEquals(store.fuel.slice, fuelLimit === undefined || fuelLimit > 2n ** 40n ? 2 ** 30 : 1000);
     }
   });
 
@@ -108,6 +112,44 @@ Deno.test("a deadline of 0 and a signal that is aborted already pause before the
   );
   assertEquals(error.code, "Aborted");
   assertEquals((await executor.resumeAsync()).status, "done");
+});
+
+/** A loop of n iterations without charges; it leaves the stack as it was. */
+const iterate = (n: number) => `I32Const ${n}\nI32Const -1\nI32Add\nLocalGet 1\nBrIfNez -3\nDrop\n`;
+
+// deno-fmt-ignore
+const COUNTED: readonly (readonly [what: string, code: string, ending: string])[] = [
+  ["as many jumps as may be", iterate(MOST_UNCHARGED_JUMPS + 1), "done"],
+  ["one more", iterate(MOST_UNCHARGED_JUMPS + 2), "trap OutOfFuel"],
+  ["a charge between two loops", `${iterate(600_000)}ConsumeFuel 1\n${iterate(600_000)}`, "done"],
+  ["a charge of 0 between them", `${iterate(600_000)}ConsumeFuel 0\n${iterate(600_000)}`, "trap OutOfFuel"],
+  ["a charge, then too many", `ConsumeFuel 1\n${iterate(MOST_UNCHARGED_JUMPS + 2)}`, "trap OutOfFuel"],
+];
+
+for (const [what, code, ending] of COUNTED) {
+  Deno.test(`under a deadline or in slices, jumps without a charge are counted as ever: ${what}`, async () => {
+    const module = assemble(`${code}Return`);
+    const executor = () => new RwasmExecutor(new RwasmStore({ fuelLimit: 10 }), module);
+    assertEquals(short(executor().execute([], undefined, { timeoutMs: 60_000 })).trim(), ending);
+    assertEquals(short(await executor().executeAsync()).trim(), ending);
+  });
+}
+
+Deno.test("jumps without a charge are counted on from pause to pause, with and without a deadline", () => {
+  const linker = new ImportLinker().define(
+    "env",
+    "f",
+    { index: 1, params: [], results: [] },
+    (caller) => caller.pause(),
+  );
+  const module = assemble(`${iterate(600_000)}Call 1\n${iterate(600_000)}Return`);
+  for (const first of [undefined, { timeoutMs: 60_000 }]) {
+    for (const second of [undefined, { timeoutMs: 60_000 }]) {
+      const executor = new RwasmExecutor(new RwasmStore({ linker, fuelLimit: 10 }), module);
+      assertEquals(executor.execute([], undefined, first).status, "paused");
+      assertEquals(short(executor.resume([], second)), "trap OutOfFuel");
+    }
+  }
 });
 
 Deno.test("timers and other work have their turn while a run goes on", async () => {
@@ -199,6 +241,28 @@ Deno.test("a run whose store is reset or disposed of rejects, and the store is a
     assertEquals((error as UsageError).code, "RunGivenUp");
     assertEquals([store.machine === undefined, store.parked], [act === "dispose", undefined]);
   }
+});
+
+Deno.test("a run whose executor is disposed of rejects as well", async () => {
+  const { executor, store } = prepare(moduleOf({ body: SPIN }));
+  const run = executor.callAsync("main");
+  executor[Symbol.dispose]();
+  assertEquals(((await assertRejects(() => run)) as UsageError).code, "RunGivenUp");
+  assertEquals(store.parked, undefined);
+});
+
+Deno.test("a host function can abort the synchronous run that calls it, which stops before its next call", () => {
+  const stop = new AbortController();
+  const { executor, notes } = prepare(moduleOf({
+    body: `(func (export "main") (loop $l (drop (call $free (i32.const 1))) (br $l)))`,
+  }));
+  notes.calls.push = (...calls: string[]) => {
+    if (notes.calls.length === 9) stop.abort("enough");
+    return Array.prototype.push.apply(notes.calls, calls);
+  };
+  const outcome = executor.call("main", [], { signal: stop.signal });
+  assert(outcome.status === "paused" && outcome.reason === "abort");
+  assertEquals([outcome.cause, notes.calls.length], ["enough", 10]);
 });
 
 // ── asynchronous host functions ───────────────────────────────────────────────────────────────────

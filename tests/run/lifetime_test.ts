@@ -212,6 +212,73 @@ Deno.test("a run that a host function waits for cannot pause, and traps in its s
   }
 });
 
+/** A guest whose main calls the host function `free`, which may run the other function. */
+const NESTING = moduleOf({
+  body: `(func (export "main") (param i32) (result i32) (loop $l (result i32) (call $free (local.get 0))
+    ${"(drop (i64.div_s (i64.const -98765432198765) (i64.extend_i32_s (local.get 0))))".repeat(8)}
+    (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+    (func (export "work") (param i32) (result i32) (local i32) (loop $l
+      (local.set 1 (i32.add (local.get 1) (local.get 0)))
+      (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) (local.get 1))`,
+});
+
+Deno.test("a run within a run is none of the outer one's steps, slices or breakpoints, and changes none of its counts", () => {
+  const index = (name: string) => NESTING.info!.functionExports.find((entry) => entry.name === name)!.index;
+  /** Runs main(4) in some way, with a nested run of 30,000 iterations in each call; outcome and fuel. */
+  const run = (go: (executor: RwasmExecutor<never>) => Outcome): [Outcome, bigint, number] => {
+    const { linker } = prepare(NESTING).store, nesting = new ImportLinker<never>();
+    let sum = 0;
+    for (const { module, name, index: number, params, results, fuel } of linker!.entries()) {
+      nesting.define(
+        module,
+        name,
+        { index: number, params, results, ...fuel && { fuel } },
+        (() => {
+          const nested = executor.callFunction(index("work"), [30_000]);
+          if (nested.status === "done") sum += nested.results[0] as number;
+          return 1;
+        }) as never,
+      );
+    }
+    const store = new RwasmStore<never>({ linker: nesting, fuelLimit: 10_000_000 });
+    const executor = new RwasmExecutor<never>(store, NESTING);
+    const outcome = go(executor);
+    return [outcome, store.consumedFuel(), sum];
+  };
+  const plain = run((executor) => executor.call("main", [4]));
+  assertEquals(plain[0], { status: "done", results: [1] });
+  assertEquals(plain[2], 4 * 450_015_000);
+  assertEquals(run((executor) => executor.call("main", [4], { timeoutMs: 60_000 })), plain);
+  assertEquals(
+    run((executor) => {
+      let outcome = executor.call("main", [4], { step: true });
+      while (outcome.status === "paused") outcome = executor.step();
+      return outcome;
+    }),
+    plain,
+  );
+  assertEquals(
+    run((executor) => {
+      executor.addBreakpoint({ function: "work" });
+      return executor.call("main", [4]);
+    }),
+    plain,
+  );
+});
+
+Deno.test("a function of the instance that is run by its index pauses for fuel like any other", () => {
+  const { executor, store } = prepare(NESTING, 5000n, { onOutOfFuel: "pause" });
+  executor.instantiate();
+  const index = NESTING.info!.functionExports.find(({ name }) => name === "work")!.index;
+  let outcome = executor.callFunction(index, [1000]), pauses = 0;
+  for (; outcome.status === "paused" && outcome.reason === "fuel"; pauses++) {
+    store.addFuel(1000);
+    outcome = executor.resume();
+  }
+  assertEquals(outcome, { status: "done", results: [500_500] });
+  assert(pauses > 2);
+});
+
 Deno.test("a store that is disposed of while an asynchronous function is awaited ends its call", async () => {
   let refused = "";
   const linker = new ImportLinker<unknown>().define(

@@ -22,7 +22,7 @@ import {
   SnapshotError,
   UsageError,
 } from "../../mod.ts";
-import { finishFile, Kind } from "../../lib/run/snapshot_file.ts";
+import { finishFile, Kind, startFile } from "../../lib/run/snapshot_file.ts";
 import { Writer } from "../../lib/bytes/writer.ts";
 import { assembleWat, compileWat } from "../compile/wat.ts";
 
@@ -541,6 +541,26 @@ Deno.test("a memory of 1 GiB that is almost empty makes a small snapshot, soon",
   assert(bytes.length < 2000, `${bytes.length} bytes`);
   const copy = RwasmExecutor.restore(bytes, { module: wide });
   assertEquals(new DataView(copy.store.memory.read(2 ** 30 - 4096, 4).buffer).getUint32(0, true), 77);
+});
+
+Deno.test("a small file that claims or unpacks to much is refused, soon", () => {
+  const { zstdCompressSync } = globalThis.process.getBuiltinModule("node:zlib");
+  const bomb = zstdCompressSync(new Uint8Array(256 * 1024 * 1024));
+  const file = (claimed: number) => {
+    const writer = startFile();
+    writer.u32(claimed);
+    writer.u8(1);
+    writer.u32(bomb.length);
+    writer.block(bomb);
+    return finishFile(writer, Kind.Full);
+  };
+  const began = performance.now();
+  for (const [claimed, text] of [[100, "is damaged"], [2 ** 32 - 1, "larger than what it is for"]] as const) {
+    const error = refusal(() => restore(file(claimed)));
+    assertEquals(error.code, "Corrupt");
+    assertStringIncludes(error.message, text);
+  }
+  assert(bomb.length < 20_000 && performance.now() - began < 1000);
 });
 
 Deno.test("errors of snapshots are of the one family", () => {

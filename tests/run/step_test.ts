@@ -10,6 +10,7 @@ import {
   assemble,
   type Breakpoint,
   type BreakpointPlace,
+  ImportLinker,
   RwasmExecutor,
   RwasmModule,
   RwasmStore,
@@ -237,6 +238,19 @@ Deno.test("a breakpoint where a run waits for fuel or results does not stop it t
     if (outcome.reason === "fuel") store.addFuel(4);
   }
   assertEquals(reasons, ["breakpoint", "fuel", "breakpoint"]);
+});
+
+Deno.test("a breakpoint right behind a host call, or a charge of any size, is met", () => {
+  const linker = new ImportLinker().define("env", "f", { index: 1, params: [], results: [] }, () => {});
+  const module = assemble("Call 1\nConsumeFuel 3000000000\nConsumeFuel 3\nCall 1\nReturn");
+  const executor = new RwasmExecutor(new RwasmStore({ linker }), module), pcs: number[] = [];
+  for (let pc = 0; pc < 5; pc++) executor.addBreakpoint({ pc });
+  let outcome = executor.execute([], undefined, { timeoutMs: 60_000 });
+  while (outcome.status === "paused" && outcome.reason === "breakpoint") {
+    pcs.push(outcome.pc);
+    outcome = executor.resume();
+  }
+  assertEquals([pcs, outcome.status], [[0, 1, 2, 3, 4], "done"]);
 });
 
 // deno-fmt-ignore

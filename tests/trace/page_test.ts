@@ -14,8 +14,8 @@ import { compileWat, functionFacts } from "../compile/wat.ts";
 import { elementsOf } from "./markup.ts";
 import { HOSTILE, hostileModule } from "./hostile.ts";
 
-/** A row of code: offset, depth, operator, cost, pc, instruction, fuel of the region, source line. */
-type Row = [number, number, string, number, number, string, number, number];
+/** A row of code: offset, depth, operator, cost, pc, instruction, fuel of the region, source line or none. */
+type Row = [number, number, string, number, number, string, number, string | undefined];
 
 interface Data {
   readonly functions: readonly {
@@ -27,13 +27,21 @@ interface Data {
     readonly fuel: number;
     readonly rows?: readonly Row[];
   }[];
-  readonly files: readonly string[];
 }
 
 function dataOf(page: string): Data {
   const found = elementsOf(page).filter(({ attributes }) => attributes.get("id") === "data");
   assertEquals(found.length, 1);
-  return JSON.parse(found[0].text);
+  const { functions, texts } = JSON.parse(found[0].text);
+  for (const fn of functions) {
+    if (fn.rows === undefined) continue;
+    const flat: number[] = fn.rows;
+    fn.rows = Array.from({ length: flat.length / 8 }, (_, n) => {
+      const [offset, depth, operator, cost, pc, instruction, fuel, source] = flat.slice(8 * n, 8 * n + 8);
+      return [offset, depth, texts[operator], cost, pc, texts[instruction], fuel, texts[source]];
+    });
+  }
+  return { functions };
 }
 
 const MODULE = compileWat(`(module (memory 1) (import "env" "f" (func $f (param i32)))
@@ -101,10 +109,10 @@ Deno.test("operators are written as in the text format, blocks inside of blocks,
 
 Deno.test("source lines of DWARF are beside the operators", () => {
   const wasm = Deno.readFileSync(new URL("../wasm/fixture/squares-dwarf4.wasm", import.meta.url));
-  const { functions, files } = dataOf(modulePage(compile(wasm)));
+  const { functions } = dataOf(modulePage(compile(wasm)));
   const divide = functions.find(({ name }) => name === "divide")!;
   const lines = new Set(
-    divide.rows!.map((row) => row[7]).filter((file) => file >= 0).map((file) => files[file]),
+    divide.rows!.map((row) => row[7]).filter((line) => line !== undefined),
   );
   assertEquals([...lines], ["squares.c:6", "squares.c:7"]);
 });
@@ -138,11 +146,10 @@ Deno.test("the script writes names as text and loads nothing", () => {
 
 Deno.test("a decoded module has its instructions, by the functions that are called", () => {
   const module = RwasmModule.decode(MODULE.encode());
-  const { functions, files } = dataOf(modulePage(module));
-  assertEquals(files, []);
+  const { functions } = dataOf(modulePage(module));
   const rows = functions.flatMap(({ rows }) => rows!);
   assertEquals(rows.length, module.length);
-  assert(rows.every((row) => row[0] === -1 && row[2] === ""));
+  assert(rows.every((row) => row[0] === -1 && row[2] === "" && row[7] === undefined));
   assert(functions.some(({ name }) => /^function at \d+$/.test(name)));
 });
 
