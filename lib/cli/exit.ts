@@ -61,11 +61,16 @@ export const GUEST_EXIT = "A program of WASI that ends by itself with proc_exit(
 /** Exit code of something thrown. */
 export function exitCodeOfError(error: unknown): number {
   if (error instanceof UsageError) return Exit.Usage;
-  if (error instanceof LinkError) return Exit.Link;
+  if (error instanceof LinkError || isUnlinked(error)) return Exit.Link;
   if (error instanceof PluginError) return Exit.Plugin;
   const invalid = [DecodeError, ValidationError, CompileError, VerifyError, SnapshotError];
   if (!invalid.some((kind) => error instanceof kind)) return Exit.Host;
   return limitOf(error) === undefined ? Exit.InvalidModule : Exit.Limit;
+}
+
+/** Whether code that has no import names any more calls what no plugin offers. */
+function isUnlinked(error: unknown): boolean {
+  return error instanceof VerifyError && error.code === "UnknownSyscall";
 }
 
 /** Exit code of a pause; `kept` tells whether the run can be resumed later. */

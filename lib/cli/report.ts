@@ -17,6 +17,7 @@ const REPORT = "this is a bug of rwasm; please report it with the command and th
 /** The flag that does what the hint of an error tells users of the library to do. */
 function flagFor(error: RwasmError): string | undefined {
   if (error.code === "OutOfFuel") return "--fuel <n>";
+  if (error.code === "UnknownSyscall") return "--plugin or --wasi";
   if (error.code === "UnknownExternalFunction" && error.hint?.includes("linker")) return "--plugin or --wasi";
   const limit = limitOf(error);
   return limit === undefined ? undefined : `--limits ${limit}=<n>`;

@@ -281,7 +281,7 @@ export class NativeMachine implements Loop {
       const instance = new Instance(this.#code.entryOf(shape), this.#imports);
       this.#enters.set(shape, enter = instance.exports.enter as Enter);
     }
-    return this.#call(enter, number + 1, machine.sp, shape);
+    return this.#call(enter, number + 1, number, machine.sp);
   }
 
   /** Goes on in the middle of a function, as `#enter`. */
@@ -298,7 +298,7 @@ export class NativeMachine implements Loop {
       const instance = new Instance(this.#code.resumableOf(number)!.module, this.#imports);
       this.#resumes.set(number, resume = instance.exports.resume as Enter);
     }
-    return this.#call(resume, target, height, shape);
+    return this.#call(resume, target, number, height);
   }
 
   /** Whether a frame is far enough from all limits, with what it may call without looking at them. */
@@ -308,9 +308,9 @@ export class NativeMachine implements Loop {
       machine.depth + MARGIN_DEPTH <= machine.limits.callDepth;
   }
 
-  #call(enter: Enter, what: number, height: number, shape: Shape): Exit | undefined {
+  #call(enter: Enter, what: number, number: number, height: number): Exit | undefined {
     const machine = this.#machine, { fuel } = machine, { ticks } = this.#program;
-    const { depth } = machine;
+    const { depth } = machine, shape = this.#code.signatures.of(number);
     const outerGround = this.#ground, outerBase = this.#base.value, outerHost = this.#host.value;
     const heights = HEIGHT_END - 1 - Math.min(MOST_SLOTS, machine.window - height);
     const most = active === 0 ? MOST_FRAMES : NESTED_BYTES / SMALL_FRAME | 0;
@@ -331,7 +331,7 @@ export class NativeMachine implements Loop {
       const rest = withWholeTraces(() => enter(what, (heights << DEPTH_BITS) + depths, grant));
       this.#settleFuel(rest);
       machine.sp = height - shape.paramSlots + shape.resultSlots;
-      return this.#return();
+      return this.#return(number);
     } catch (error) {
       if (error instanceof Exception && error.is(TAG)) return this.#unwound(depth);
       if (error instanceof RuntimeError) return this.#trapped(error, depth, height - shape.paramSlots);
@@ -351,13 +351,13 @@ export class NativeMachine implements Loop {
   }
 
   /** A function that was entered from outside of compiled code returned. */
-  #return(): Exit | undefined {
+  #return(number: number): Exit | undefined {
     const machine = this.#machine, { verified } = this.#program;
     if (machine.depth > 0) {
       machine.pc = machine.calls[--machine.depth];
       return undefined;
     }
-    let pc = verified.starts[verified.functionAt(machine.pc) + 1] - 1;
+    let pc = verified.starts[number + 1] - 1;
     while (pc > 0 && (machine.module.opcodes[pc] !== Op.Return || verified.heights[pc] === UNREACHED)) pc--;
     machine.pc = pc;
     return Exit.Done;
@@ -407,6 +407,8 @@ export class NativeMachine implements Loop {
     machine.pc = pc;
     machine.sp = entry + verified.heights[pc];
     this.#settleFuel(this.#fuel.value);
+    // Every frame has reserved what it uses.
+    machine.capacity = Math.max(machine.capacity, machine.sp);
     if (op === Op.Unreachable || op === Op.Trap) return run(machine, pc, 1);
     machine.trap = trapOf(op, error.message);
     return Exit.Trap;

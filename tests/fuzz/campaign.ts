@@ -294,7 +294,7 @@ function acceptedModule(bytes: Uint8Array, syscalls: Syscalls): RwasmModule | un
   const most = 16 * bytes.length + 2 ** 20;
   // What is garbage by now does not count, but only then is it worth a collection.
   if (usedBytes() - before > most) {
-    globalThis.gc?.();
+    (globalThis as { gc?: () => void }).gc?.();
     const grown = usedBytes() - before;
     if (grown > most && program.length > 0) {
       throw new Error(`${bytes.length} bytes make the heap grow by ${grown}`);

@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { compile, ImportLinker } from "../../mod.ts";
+import { compile } from "../../mod.ts";
 import { trapName } from "../../lib/error.ts";
 import type { RwasmModule } from "../../lib/isa/module.ts";
 import { type VerifiedModule, verify } from "../../lib/isa/verify.ts";
@@ -67,7 +67,7 @@ interface End {
 /** A machine at the beginning of `run`. */
 function begin(verified: VerifiedModule, start: number): { machine: Machine; store: RwasmStore } {
   const fuel = new FuelMeter(undefined);
-  const store = new RwasmStore({ limits: verified.limits, fuel, linker: new ImportLinker() });
+  const store = new RwasmStore({ limits: verified.limits, fuel });
   const machine = store.machine = new Machine(verified.module, verified.limits, fuel);
   machine.start(0);
   assertEquals(go(machine, () => run(machine), store), "done");
