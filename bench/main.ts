@@ -15,6 +15,7 @@ import { benchPause } from "./pause.ts";
 import { benchSnapshot } from "./snapshot.ts";
 import { benchProfile } from "./profile.ts";
 import { benchStartup } from "./startup.ts";
+import { benchTrace } from "./trace.ts";
 import { benchWasi } from "./wasi.ts";
 
 const BENCHMARKS: Record<string, () => Table | Promise<Table>> = {
@@ -27,6 +28,7 @@ const BENCHMARKS: Record<string, () => Table | Promise<Table>> = {
   snapshot: benchSnapshot,
   profile: benchProfile,
   startup: benchStartup,
+  trace: benchTrace,
   wasi: benchWasi,
 };
 

@@ -74,7 +74,7 @@ export const MAX_NESTED_RUNS = 500;
  * between them. Metered code charges in every iteration and every function, so it never gets there;
  * a `.rwasm` whose charges were left out or taken out would otherwise run forever under any limit.
  */
-export const MOST_UNCHARGED_JUMPS = 1_000_000;
+export const MOST_UNCHARGED_JUMPS = 250_000;
 
 /**
  * The same, by instruction of the code, where that is more: straight-line code is charged once, and

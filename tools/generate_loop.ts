@@ -8,7 +8,7 @@ import { HANDLER, HANDLERS } from "../lib/interpreter/handlers.ts";
 import { emitLoop, handlerFacts } from "../lib/interpreter/loop.ts";
 
 /** Characters of a line of the file. */
-const LINE = 100;
+const LINE = 400;
 
 /** As in `instructions.ts`, which reads what is written here. */
 const MOST_TAKERS = 3, KINDS = { i32: 1, i64: 2, f32: 3, f64: 4 } as const;

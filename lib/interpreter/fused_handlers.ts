@@ -6,7 +6,6 @@
  * @module
  */
 
-import { COMPARISONS } from "./families.ts";
 import type { AddRow, Handler } from "./handlers.ts";
 
 /** Pairs by name; each name stands for a row, and the second one takes what the first one leaves. */
@@ -20,14 +19,18 @@ function pairs(): [first: string, second: string][] {
   /** With the result of the second one in its slot as well. */
   const both = (firsts: string, seconds: string) =>
     each(firsts, seconds.split(" ").flatMap((s) => [s, `${s}.A`]).join(" "));
-  const compare = COMPARISONS.map((name) => `Jump${name}AI`).join(" ");
-  const against = COMPARISONS.map((name) => `Jump${name}AR`).join(" ");
+  const jumps = (names: string, form: string) =>
+    names.split(" ").map((name) => `Jump${name}${form}`).join(" ");
+  const signed = "Eq Ne LtS GeS GtS LeS",
+    unsigned = "Eq Ne LtU GeU GtU LeU",
+    all = `${signed} LtU GeU GtU LeU`;
   // Loops that count, and tests of what was just computed or loaded.
-  each("AddRI", `JumpNezA JumpEqzA ${compare} ${against}`);
-  each("AddRR", `${compare} ${against}`);
+  each("AddRI", `JumpNezA JumpEqzA ${jumps(all, "AI")} ${jumps(all, "AR")}`);
+  each("AddRR", `${jumps("Ne LtS GeS LtU GeU", "AI")} ${jumps("Ne LtS GeS LtU GeU", "AR")}`);
   each("AndRI.A AndAI.A", "JumpNezA JumpEqzA");
-  each("Load32R.A Load8UR.A", `JumpNezA JumpEqzA ${compare}`);
-  each("Load32R.A Load8URAddR", against);
+  each("Load32R.A", `JumpNezA JumpEqzA ${jumps(signed, "AI")} ${jumps(signed, "AR")}`);
+  each("Load8UR.A", `JumpNezA JumpEqzA ${jumps(unsigned, "AI")}`);
+  each("Load8URAddR", jumps("Eq Ne", "AR"));
   // Places in arrays.
   both("ShlRI.A ShlAI.A", "Load32AAddI Load32AAddR");
   each("AddRI.A", "Store8AI Store8AR Store32AI Store32AR Store64AR Load64A");

@@ -95,11 +95,15 @@ function binary(row: AddRow): void {
     for (const name of [...COMMUTATIVE, ...NOT_COMMUTATIVE, ...SHIFTS]) {
       const opcode = BINARY[name] + (bits === 64 ? WIDE : 0);
       for (const form of ["RR", "AR", "RA", "RI", "AI"]) {
-        // The operands of a commutative one can be exchanged; a shift count is seldom computed.
+        // The operands of a commutative one can be exchanged.
         if (form === "RA" && !NOT_COMMUTATIVE.includes(name)) continue;
         // What subtracts a constant of 32 bits adds another one.
         if (name === "Sub" && bits === 32 && form[1] === "I") continue;
+        // The count of a shift is a constant, nearly always.
+        const shift = SHIFTS.includes(name);
+        if (shift && form === "AR") continue;
         for (const only of [false, true]) {
+          if (shift && only && form === "RR") continue;
           const a = form[0] === "A", b = form[1] === "A", constant = form[1] === "I";
           const second = constant && bits === 64 ? "low high" : constant ? "constant" : b ? "b*" : "b";
           row(

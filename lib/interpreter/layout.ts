@@ -5,12 +5,14 @@
  * ```
  * 0            HEADER            exit reason, registers, table descriptors
  * IPS          4 · (length + 1)  by rWasm pc: byte address of its Program instruction, 0 = none yet
+ * Program      grows             lowered instructions, absolute addresses; what follows moves when it grows
  * globals      4 · words         the machine's globals
- * tables       4 · elements      one range per table
- * calls        4 · callDepth     return pcs, as the plain loop keeps them
- * stack        8 · window        value stack; addressed from fp, the height at the function's entry
- * Program      grows             lowered instructions, absolute addresses
+ * tables       grows             one range per table
+ * calls        grows             return pcs, as the plain loop keeps them
+ * stack        to the end        value stack; addressed from fp, the height at the function's entry
  * ```
+ *
+ * A nested run has its calls and stack behind the stack of the run that waits for it.
  *
  * @module
  */

@@ -11,9 +11,10 @@
 import { Op, type OpName, POPS, PUSHES } from "../isa/opcode.ts";
 import type { VerifiedModule } from "../isa/verify.ts";
 import { UNREACHED } from "../isa/heights.ts";
+import { Arrivals } from "./arrivals.ts";
 import { FrameWriter } from "./frame_writer.ts";
 import { DIVISION_CORE, FIRST_DIVISION, LAST_COMPARISON, LAST_DIVISION } from "./hidden.ts";
-import { Form, type Idiom, IDIOMS_BY_OPCODE, isBranch, isIdiom } from "./idioms.ts";
+import { Form, type Idiom, IDIOMS_BY_OPCODE, isIdiom } from "./idioms.ts";
 import { WORDS } from "./instructions.ts";
 import { CALLABLE, TABLES } from "./layout.ts";
 import type { Program } from "./program.ts";
@@ -95,9 +96,6 @@ function actionTable(): Uint8Array {
   return table;
 }
 
-/** Mark of an instruction that a branch leads back to. */
-const BACKWARD = 0x80;
-
 /** Bytes of the `Signature` instruction, which direct calls skip. */
 const SIGNATURE_BYTES = 4 * WORDS[H.Signature];
 
@@ -106,12 +104,7 @@ export class Lowering {
   readonly #program: Program;
   readonly #verified: VerifiedModule;
   readonly #frame: FrameWriter;
-  /**
-   * By instruction of the function: how many branches lead there, 127 for more, and `BACKWARD` when one
-   * of them comes from behind. Made when first asked for.
-   */
-  #arrivals = new Uint8Array(256);
-  #counted = false;
+  readonly #arrivals: Arrivals;
   #start = 0;
   #end = 0;
 
@@ -120,6 +113,7 @@ export class Lowering {
     this.#program = program;
     this.#verified = program.verified;
     this.#frame = new FrameWriter(program);
+    this.#arrivals = new Arrivals(program.verified);
   }
 
   /** Lowers a function that has not been lowered. One that does not fit is marked as staying with the plain loop. */
@@ -127,7 +121,7 @@ export class Lowering {
     const program = this.#program, { starts } = this.#verified, from = program.length;
     this.#start = starts[number];
     this.#end = starts[number + 1];
-    this.#counted = false;
+    this.#arrivals.begin(this.#start, this.#end);
     this.#walk(number);
     if (this.#frame.resolve() && program.addressOf(program.length) <= program.end) {
       program.finish(number);
@@ -145,7 +139,6 @@ export class Lowering {
     const start = this.#start, end = this.#end;
     frame.begin(verified.paramSlots[number], verified.maxHeights[number]);
     const check = verified.excessSlots[number] > 0 ? behindOpening(opcodes, start) : -1;
-    if (program.ticks) this.#countArrivals();
     let falls = false;
     // Behind an idiom, where only its own branches lead.
     let seamless = -1;
@@ -170,7 +163,7 @@ export class Lowering {
           this.#perform(idiom);
           pc += idiom.opcodes.length - 1;
           falls = true;
-          if (this.#only(pc + 1, idiom.arrivals[idiom.opcodes.length])) seamless = pc + 1;
+          if (this.#arrivals.only(pc + 1, idiom.arrivals[idiom.opcodes.length])) seamless = pc + 1;
           continue;
         }
       }
@@ -394,42 +387,13 @@ export class Lowering {
 
   // ── what leads where ────────────────────────────────────────────────────────────────────────
 
-  /** Counts the branches of the function by target; entries of branch tables count as well. */
-  #countArrivals(): void {
-    if (this.#counted) return;
-    this.#counted = true;
-    const { opcodes, immediates } = this.#verified.module, start = this.#start, end = this.#end;
-    if (end - start + 1 > this.#arrivals.length) this.#arrivals = new Uint8Array(2 * (end - start + 1));
-    const arrivals = this.#arrivals.fill(0, 0, end - start + 1);
-    const arrive = (at: number) => {
-      if ((arrivals[at] & ~BACKWARD) < 127) arrivals[at]++;
-    };
-    for (let pc = start; pc < end; pc++) {
-      const op = opcodes[pc];
-      if (isBranch(op)) {
-        arrive(pc + immediates[pc] - start);
-        if (immediates[pc] <= 0) arrivals[pc + immediates[pc] - start] |= BACKWARD;
-      } else if (op === Op.BrTable) {
-        for (let n = 0; n < immediates[pc]; n++) arrive(pc + 1 + 2 * n - start);
-      }
-    }
-  }
-
-  /** Whether a number of branches, and no call, lead to an instruction of the function or behind it. */
-  #only(pc: number, branches: number): boolean {
-    if (pc >= this.#end) return false;
-    if (!this.#verified.isTarget(pc)) return branches === 0;
-    this.#countArrivals();
-    return this.#arrivals[pc - this.#start] === branches;
-  }
-
   /** The idiom at a pc that nothing else leads into. */
   #idiomAt(pc: number, idioms: readonly Idiom[]): Idiom | undefined {
     const { module } = this.#verified;
     search: for (let n = 0; n < idioms.length; n++) {
       const idiom = idioms[n], length = idiom.opcodes.length;
       if (!isIdiom(module, pc, idiom) || pc + length > this.#end) continue;
-      for (let k = 1; k < length; k++) if (!this.#only(pc + k, idiom.arrivals[k])) continue search;
+      for (let k = 1; k < length; k++) if (!this.#arrivals.only(pc + k, idiom.arrivals[k])) continue search;
       // Two words that are no pair yet are better off without.
       if (idiom.form === Form.Test && !this.#frame.isPair(this.#frame.sp - 2)) continue;
       return idiom;
@@ -491,7 +455,7 @@ export class Lowering {
    */
   #tick(pc: number): void {
     const entry = pc === this.#start && this.#verified.module.opcodes[pc] !== Op.SignatureCheck;
-    if (entry || (this.#arrivals[pc - this.#start] & BACKWARD) !== 0) this.#frame.emit1(H.Charge, 1);
+    if (entry || this.#arrivals.isLoop(pc)) this.#frame.emit1(H.Charge, 1);
   }
 
   /** Where pushes are not reserved: asks for the room of the whole frame. */

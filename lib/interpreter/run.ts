@@ -325,8 +325,17 @@ export class FastMachine {
     const number = verified.functionAt(pc), entry = sp - verified.heights[pc];
     const most = entry + verified.maxHeights[number];
     if (entry < verified.paramSlots[number] || most + STACK_MARGIN > machine.window) return false;
-    return (verified.excessSlots[number] === 0 || most <= machine.capacity) &&
-      machine.depth + CALL_MARGIN <= machine.limits.callDepth;
+    // A state that is read from a file may stand behind a reservation that its capacity does not show.
+    const mayMiss = verified.excessSlots[number] === 0 && !this.#hasReserved(number, pc);
+    return (most <= machine.capacity || mayMiss) && machine.depth + CALL_MARGIN <= machine.limits.callDepth;
+  }
+
+  /** Whether a run that stands at a pc of a function has been through its reservation. */
+  #hasReserved(number: number, pc: number): boolean {
+    const { starts, module: { opcodes } } = this.#program.verified, start = starts[number];
+    // It is one of the first three instructions; elsewhere it is taken for done.
+    for (let at = start; at < pc; at++) if (at === start + 3 || opcodes[at] === Op.StackCheck) return true;
+    return false;
   }
 
   /** Address of the instruction at a pc where the fast loop can go on, 0 when there is none. */

@@ -34,7 +34,7 @@ export class Assembly {
     const word = TYPE_BYTES[I32];
     this.#type([word, word, word, word], [word]); // unwind: function, site, place, fuel
     this.#type([word, word, word], [word]); // step: pc, place, fuel
-    this.#type([word], []); // link: function
+    this.#type([word], []); // link: function; find: pc
     this.#type([], []); // the tag
   }
 
@@ -147,7 +147,7 @@ export class Assembly {
     section(1, this.#typeBytes.length, (to) => {
       for (const bytes of this.#typeBytes) to.block(bytes);
     });
-    section(2, 10, (to) => {
+    section(2, 11, (to) => {
       const from = (field: string) => to.name(IMPORT_MODULE).name(field);
       for (const memory of ["guest", "state"]) from(memory).op(0x02, 0x00, 0x00);
       from("functions").op(0x01, 0x70, 0x00, 0x00);
@@ -158,6 +158,7 @@ export class Assembly {
       from("unwind").op(0x00, 0x00);
       from("step").op(0x00, 0x01);
       from("link").op(0x00, 0x02);
+      from("find").op(0x00, 0x02);
     });
     section(3, functions.length, (to) => {
       for (const { type } of functions) to.u32(type);

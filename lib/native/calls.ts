@@ -12,7 +12,7 @@ import type { VerifiedModule } from "../isa/verify.ts";
 import { lengthOf } from "./flow.ts";
 import { type Frame, width } from "./frame.ts";
 import type { Instructions } from "./instructions.ts";
-import { DEPTH_BITS, Reason, STATE, TABLES } from "./layout.ts";
+import { DEPTH_BITS, Import, Reason, STATE, TABLES } from "./layout.ts";
 import type { Shape, Signatures } from "./signatures.ts";
 import type { Slots } from "./slots.ts";
 
@@ -129,9 +129,19 @@ export class Calls {
     slots.tee(word);
     code.u8(0x41).s32(this.#verified.module.length).u8(0x4f);
     this.#frame.leaveIf();
-    slots.get(word);
-    code.op(0x41, 0x03, 0x74, 0x29).memory(this.#targets, STATE);
+    const find = () => {
+      slots.get(word);
+      code.op(0x41, 0x03, 0x74, 0x29).memory(this.#targets, STATE);
+    };
+    find();
     slots.tee(local);
+    code.op(0x50, 0x04, 0x40); // nothing is known of it yet: the host looks
+    slots.get(word);
+    code.u8(0x10).u32(Import.find);
+    find();
+    slots.set(local);
+    code.u8(0x0b);
+    slots.get(local);
     // Its signature is the high word. Where nothing callable is known the low one is 0, and no signature fits.
     code.op(0x42, 32, 0x88, 0xa7, 0x41).s32(~signature).u8(0x47);
     this.#frame.leaveIf();

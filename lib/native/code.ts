@@ -21,7 +21,7 @@ import type { Surroundings } from "./calls.ts";
 const HostModule = WebAssembly.Module;
 
 /** Instructions after which a batch takes no further functions. */
-const BATCH_INSTRUCTIONS = 60_000;
+const BATCH_INSTRUCTIONS = 20_000;
 
 /** Functions that an indirect call may go to above which they are not compiled with it. */
 const MOST_INDIRECT = 64;

@@ -55,10 +55,10 @@ export const TABLES = 32;
 export const GLOBALS: number = 8 * TABLES;
 
 /** Imported functions. */
-export const Import = { unwind: 0, step: 1, link: 2 } as const;
+export const Import = { unwind: 0, step: 1, link: 2, find: 3 } as const;
 
 /** How many functions are imported. */
-export const IMPORTS = 3;
+export const IMPORTS = 4;
 
 /** Imported globals. */
 export const Global = {

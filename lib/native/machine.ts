@@ -502,6 +502,14 @@ export class NativeMachine implements Loop {
     }
   }
 
+  /** Links what an indirect call goes to, if that is a function. */
+  #find(pc: number): void {
+    const { verified } = this.#program;
+    if (!verified.isCallable(pc)) return;
+    const number = verified.functionAt(pc);
+    if (this.#code.signatures.of(number).compiled) this.#link(number);
+  }
+
   /** Notices what changed outside of compiled code: memory, tables, globals. */
   #refresh(): void {
     const guest = this.#machine.memory.host ?? (noMemory ??= new Memory({ initial: 0 }));
@@ -532,6 +540,7 @@ export class NativeMachine implements Loop {
           this.#unwind(number, site, place, fuel),
         step: (pc: number, place: number, fuel: number) => this.#perform(pc, place, fuel),
         link: (number: number) => this.#link(number),
+        find: (pc: number) => this.#find(pc),
       },
     };
   }

@@ -128,6 +128,7 @@ export class RecordedLoop implements Loop {
       case Status.Begun:
         log.event(EventKind.Start, machine.pc, this.#frames.length - 1, 0);
         this.#cells(EventKind.Stack, 0, 0, machine.sp);
+        this.#calls();
         break;
       case Status.Paused:
         log.event(EventKind.Resume, machine.pc, 0, 0);
@@ -146,6 +147,7 @@ export class RecordedLoop implements Loop {
 
   #leave(exit: Exit): void {
     const machine = this.#machine, frame = this.#frames.at(-1)!;
+    if (exit === Exit.Left) this.recorder.finish();
     this.recorder.outside();
     frame.exit = exit;
     frame.pc = machine.pc;
@@ -180,7 +182,9 @@ export class RecordedLoop implements Loop {
     }
     this.compare();
     this.#fuelIs(machine.fuel.consumed());
-    this.#log.event(EventKind.Pause, machine.pc, machine.sp, 0);
+    const { sp, stack } = machine, cells = Math.min(2, sp);
+    const start = this.#log.event(EventKind.Pause, machine.pc, sp, cells);
+    this.#log.words.set(stack.subarray(sp - cells, sp), start);
     frame.status = Status.Paused;
     frame.height = machine.sp;
   }
@@ -219,6 +223,16 @@ export class RecordedLoop implements Loop {
       if (at >= to) break;
       count = Math.min(to - at, EVENT_WORDS);
       start = log.event(EventKind.Stack, at, count, count);
+    }
+  }
+
+  /** Records the return addresses of a run that was begun elsewhere. */
+  #calls(): void {
+    const log = this.#log, { calls, depth } = this.#machine;
+    for (let at = 0; at < depth; at += EVENT_WORDS) {
+      const part = calls.subarray(at, Math.min(depth, at + EVENT_WORDS));
+      const start = log.event(EventKind.Calls, at, depth, part.length);
+      log.words.set(part, start);
     }
   }
 

@@ -44,7 +44,7 @@ export enum EventKind {
   Halt,
   /** A run trapped at pc `address`; `size` is the trap's number (`TrapCode`). */
   Trap,
-  /** A run paused; it will go on at pc `address` with `size` cells on the stack. */
+  /** A run paused; it will go on at pc `address` with `size` cells on the stack; words: the two on top, the top last. */
   Pause,
   /** A paused run goes on at pc `address`. */
   Resume,
@@ -68,6 +68,8 @@ export enum EventKind {
   HostMemoryGrow,
   /** All dropped segments are there again. */
   HostSegments,
+  /** A run that goes on from a snapshot has `size` return addresses; words: those from number `address` on. */
+  Calls,
 }
 
 /** First kind that is no effect of an instruction. */

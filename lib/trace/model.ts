@@ -296,9 +296,12 @@ export class StackModel {
         this.#leave();
         return;
       case EventKind.Pause:
-        this.#pending = false;
+        this.advance();
         this.pc = address;
+        this.jumped = false;
+        this.unknown = 0;
         this.setHeight(size);
+        this.stack.set(words.subarray(0, size), Math.max(0, size - words.length));
         return;
       case EventKind.Resume:
         this.#pending = false;
@@ -314,6 +317,10 @@ export class StackModel {
         return;
       case EventKind.Stack:
         this.#cells(address, words);
+        return;
+      case EventKind.Calls:
+        this.setDepth(address + words.length);
+        this.calls.set(words, address);
         return;
       case EventKind.Fuel:
         this.advance();

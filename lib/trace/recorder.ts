@@ -210,6 +210,11 @@ export class Recorder implements Observer {
     this.#words = words;
   }
 
+  /** Records what the last instruction left behind, when no other follows at once. */
+  finish(): void {
+    if (this.#pending !== Touch.Nothing) this.#finish(this.machine.sp, this.machine.stack);
+  }
+
   /** Reads what the last instruction left behind. */
   #finish(sp: number, stack: Int32Array): void {
     const touch = this.#pending, at = this.#at, words = this.#words, index = this.#index;

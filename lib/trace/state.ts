@@ -7,7 +7,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { PAGE_BYTES } from "../limits.ts";
+import { UsageError } from "../error.ts";
+import { MAX_MEMORY_PAGES, PAGE_BYTES } from "../limits.ts";
 import { EventKind } from "./event.ts";
 
 /** Global words that are kept in an array; those from here on are in a map. */
@@ -15,6 +16,9 @@ const DENSE_GLOBALS = 65_536;
 
 /** Most bytes of one {@link EventKind.Bytes} event. */
 export const MOST_BYTES = 4096;
+
+/** Most elements of a table that a trace may tell of; what has more is no trace. */
+const MOST_ELEMENTS = 2 ** 26;
 
 /** Equal bytes between two differences that are not worth another event. */
 const GAP = 16;
@@ -76,9 +80,13 @@ export class TraceState {
     this.droppedElements.clear();
   }
 
-  /** Makes the memory longer by so many pages. */
+  /**
+   * Makes the memory longer by so many pages.
+   *
+   * @throws {UsageError} `OutOfHostMemory`
+   */
   grow(pages: number): void {
-    const bytes = new Uint8Array(this.bytes.length + pages * PAGE_BYTES);
+    const bytes = allocated(this.bytes.length + pages * PAGE_BYTES);
     bytes.set(this.bytes);
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer);
@@ -135,11 +143,12 @@ export class TraceState {
       }
       case EventKind.TableGrow:
       case EventKind.HostTableGrow:
+        if (this.table(address).length + size > MOST_ELEMENTS) return false;
         this.growTable(address, size, words[0] ?? 0);
         return true;
       case EventKind.MemoryGrow:
       case EventKind.HostMemoryGrow:
-        if (this.bytes.length !== address * PAGE_BYTES) return false;
+        if (this.bytes.length !== address * PAGE_BYTES || address + size > MAX_MEMORY_PAGES) return false;
         this.grow(size);
         return true;
       case EventKind.DropData:
@@ -154,6 +163,21 @@ export class TraceState {
       default:
         return true;
     }
+  }
+}
+
+function allocated(length: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    throw new UsageError(
+      "OutOfHostMemory",
+      `Cannot trace: the host cannot allocate another ${length} bytes`,
+      {
+        cause,
+        hint: "a trace keeps a copy of the guest's memory; give the run a smaller limits.memoryPages",
+      },
+    );
   }
 }
 

@@ -121,8 +121,8 @@ const iterate = (n: number) => `I32Const ${n}\nI32Const -1\nI32Add\nLocalGet 1\n
 const COUNTED: readonly (readonly [what: string, code: string, ending: string])[] = [
   ["as many jumps as may be", iterate(MOST_UNCHARGED_JUMPS + 1), "done"],
   ["one more", iterate(MOST_UNCHARGED_JUMPS + 2), "trap OutOfFuel"],
-  ["a charge between two loops", `${iterate(600_000)}ConsumeFuel 1\n${iterate(600_000)}`, "done"],
-  ["a charge of 0 between them", `${iterate(600_000)}ConsumeFuel 0\n${iterate(600_000)}`, "trap OutOfFuel"],
+  ["a charge between two loops", `${iterate(0.6 * MOST_UNCHARGED_JUMPS)}ConsumeFuel 1\n${iterate(0.6 * MOST_UNCHARGED_JUMPS)}`, "done"],
+  ["a charge of 0 between them", `${iterate(0.6 * MOST_UNCHARGED_JUMPS)}ConsumeFuel 0\n${iterate(0.6 * MOST_UNCHARGED_JUMPS)}`, "trap OutOfFuel"],
   ["a charge, then too many", `ConsumeFuel 1\n${iterate(MOST_UNCHARGED_JUMPS + 2)}`, "trap OutOfFuel"],
 ];
 
@@ -142,7 +142,9 @@ Deno.test("jumps without a charge are counted on from pause to pause, with and w
     { index: 1, params: [], results: [] },
     (caller) => caller.pause(),
   );
-  const module = assemble(`${iterate(600_000)}Call 1\n${iterate(600_000)}Return`);
+  const module = assemble(
+    `${iterate(0.6 * MOST_UNCHARGED_JUMPS)}Call 1\n${iterate(0.6 * MOST_UNCHARGED_JUMPS)}Return`,
+  );
   for (const first of [undefined, { timeoutMs: 60_000 }]) {
     for (const second of [undefined, { timeoutMs: 60_000 }]) {
       const executor = new RwasmExecutor(new RwasmStore({ linker, fuelLimit: 10 }), module);

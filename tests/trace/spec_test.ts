@@ -12,7 +12,7 @@ import { runSpecModules } from "./spec_runs.ts";
 import { replayDiffers } from "./traced.ts";
 
 /** Most instructions recorded of one module: some run for millions. */
-const MOST = 500_000;
+const MOST = 200_000;
 
 sharedTest("traced runs of the suite are the untraced ones, and their traces rebuild the machine", () => {
   const failures = new Failures();

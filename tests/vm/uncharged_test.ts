@@ -43,7 +43,7 @@ for (const [code, extra] of ENDLESS) {
     assertEquals(show(outcome), "trap OutOfFuel");
     assertStringIncludes(
       explained(outcome),
-      "out of fuel: 1000000 backward branches and calls without a charge",
+      `out of fuel: ${MOST_UNCHARGED_JUMPS} backward branches and calls without a charge`,
     );
     assertEquals(store.consumedFuel(), 0n);
   });
@@ -57,6 +57,9 @@ Deno.test("the trap of a run without charges says what to do", () => {
   );
 });
 
+/** Not too many once, but twice. */
+const PART = 0.6 * MOST_UNCHARGED_JUMPS;
+
 /** A host function that does something with its caller. */
 type Act = Host[1];
 
@@ -64,13 +67,13 @@ type Act = Host[1];
 const COUNTED: readonly (readonly [what: string, code: string, ending: string, act?: Act])[] = [
   ["as many jumps as may be", iterate(MOST_UNCHARGED_JUMPS + 1), "done"],
   ["one more", iterate(MOST_UNCHARGED_JUMPS + 2), "trap OutOfFuel"],
-  ["a charge between two loops", `${iterate(600_000)}, ConsumeFuel 1, ${iterate(600_000)}`, "done"],
-  ["a charge from the stack", `${iterate(600_000)}, C 1, ConsumeFuelStack, ${iterate(600_000)}`, "done"],
-  ["a charge of 0", `${iterate(600_000)}, ConsumeFuel 0, ${iterate(600_000)}`, "trap OutOfFuel"],
-  ["a charge that does not fit the slice", `${iterate(600_000)}, ConsumeFuel 4294967295, ${iterate(600_000)}`, "done"],
-  ["a host function that charges", `${iterate(600_000)}, Call 1, ${iterate(600_000)}`, "done", (caller) => caller.consumeFuel(1)],
-  ["a host function that charges 0", `${iterate(600_000)}, Call 1, ${iterate(600_000)}`, "trap OutOfFuel", (caller) => caller.consumeFuel(0)],
-  ["a host function that does nothing", `${iterate(600_000)}, Call 1, ${iterate(600_000)}`, "trap OutOfFuel", () => {}],
+  ["a charge between two loops", `${iterate(PART)}, ConsumeFuel 1, ${iterate(PART)}`, "done"],
+  ["a charge from the stack", `${iterate(PART)}, C 1, ConsumeFuelStack, ${iterate(PART)}`, "done"],
+  ["a charge of 0", `${iterate(PART)}, ConsumeFuel 0, ${iterate(PART)}`, "trap OutOfFuel"],
+  ["a charge that does not fit the slice", `${iterate(PART)}, ConsumeFuel 4294967295, ${iterate(PART)}`, "done"],
+  ["a host function that charges", `${iterate(PART)}, Call 1, ${iterate(PART)}`, "done", (caller) => caller.consumeFuel(1)],
+  ["a host function that charges 0", `${iterate(PART)}, Call 1, ${iterate(PART)}`, "trap OutOfFuel", (caller) => caller.consumeFuel(0)],
+  ["a host function that does nothing", `${iterate(PART)}, Call 1, ${iterate(PART)}`, "trap OutOfFuel", () => {}],
 ];
 
 for (const [what, code, ending, act] of COUNTED) {
@@ -82,7 +85,7 @@ for (const [what, code, ending, act] of COUNTED) {
 
 Deno.test("every run counts anew, a resumed one goes on counting", () => {
   const pause: Host = ["->", (caller) => caller.pause()];
-  const code = `${iterate(600_000)}, Call 1, ${iterate(600_000)}, Return`;
+  const code = `${iterate(PART)}, Call 1, ${iterate(PART)}, Return`;
   const { store, executor } = setUp(code, { fuelLimit: 10, hosts: [pause] });
   for (let round = 0; round < 2; round++) {
     assertEquals(show(executor.execute()), "paused");
