@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { compile, REFERENCE_LIMITS, RwasmModule } from "../mod.ts";
 import { FastMachine } from "../lib/interpreter/run.ts";
 import { Program as Lowered } from "../lib/interpreter/program.ts";
-import { verify, type VerifiedModule } from "../lib/isa/verify.ts";
+import { type VerifiedModule, verify } from "../lib/isa/verify.ts";
 import { NativeCode } from "../lib/native/code.ts";
 import { NativeMachine } from "../lib/native/machine.ts";
 import { FuelMeter } from "../lib/vm/fuel.ts";

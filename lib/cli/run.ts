@@ -22,6 +22,7 @@ import { configOf, INPUT_FLAGS, moduleOf, readSource } from "./input.ts";
 import { outcomeData, printOutcome } from "./outcome.ts";
 import { type Context, loadPlugins, pluginFiles, standIn } from "./plugins.ts";
 import { RunLine } from "./progress.ts";
+import { recordRun } from "./replay.ts";
 import { printJson } from "./report.ts";
 import { flagsToKeep, keepRun, type RunFile } from "./saved_run.ts";
 import { parseValues } from "./values.ts";
@@ -205,6 +206,11 @@ export const runCommand: Command = {
     { name: "quiet", short: "q", text: "Print neither the fuel used nor progress" },
     { name: "timings", text: "Print how long each stage took" },
     {
+      name: "record",
+      value: "file",
+      text: "Write what the host answers to a file; the command replay runs it again without plugins",
+    },
+    {
       name: "unknown-imports",
       value: "what",
       choices: UNKNOWN,
@@ -234,11 +240,17 @@ export const runCommand: Command = {
       "deno run --allow-read mod.ts run app.wasm --timeout 5s",
       "a program that may never end; exit code 124 when its time is over",
     ],
+    [
+      "deno run --allow-read --allow-write=run.jsonl mod.ts run app.wasm --record run.jsonl",
+      "a run that replay repeats without plugins",
+    ],
     ['deno run --allow-read mod.ts run app.rwasm --type "(i32) -> (i32)" 7', "run a compiled module"],
   ],
 
   async run(args, host) {
     const file = fileArgument("run", args), guestArguments = args.positional.slice(1);
+    const record = args.value("record");
+    if (record !== undefined) return await recordRun(host, args, file, record);
     const pausesAt = count(args, "pause-at-fuel"), limit = count(args, "fuel");
     const fuelLimit = pausesAtFuel(args) ? pausesAt : limit;
     timeoutOf(args);

@@ -165,7 +165,6 @@ export class NativeCode {
     const name = ++named, { bytes, positions } = assembly.finish(`${NAME}${name}`);
     this.emittedBytes += bytes.length;
     this.#located.set(name, { functions: translated.map((one, k) => ({ ...one, position: positions[k] })) });
-    (globalThis as any).__dump?.(bytes);
     return new HostModule(bytes);
   }
 

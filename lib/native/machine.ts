@@ -61,6 +61,13 @@ const MOST_ACTIVE = 1;
 /** Bytes of the host's stack for the frames of a run inside of a host function. */
 const NESTED_BYTES = 120_000;
 
+/**
+ * Most fuel that compiled code gets at once. V8 replaces the code of a function by better code only when
+ * it is entered anew, so none must stay inside for long; to leave and resume takes far less than a
+ * thousandth of the time this much fuel does.
+ */
+const GRANT = 30_000_000;
+
 /** What stands for the guest memory while there is none. */
 let noMemory: WebAssembly.Memory | undefined;
 
@@ -323,8 +330,8 @@ export class NativeMachine implements Loop {
     this.#exit = undefined;
     this.#reason = Reason.Call;
     this.#capacity = machine.capacity;
-    const grant = ticks ? Math.min(TICKS, machine.mostUncharged) : fuel.slice;
-    this.#kept = ticks ? fuel.slice : 0;
+    const grant = ticks ? Math.min(TICKS, machine.mostUncharged) : Math.min(fuel.slice, GRANT);
+    this.#kept = ticks ? fuel.slice : fuel.slice - grant;
     this.#fuel.value = grant;
     active++;
     try {
@@ -374,7 +381,8 @@ export class NativeMachine implements Loop {
     switch (this.#reason) {
       case Reason.Fuel:
       case Reason.Huge:
-        return Exit.Fuel;
+        // The end of the grant is not the end of the slice.
+        return chargeFits(machine) ? undefined : Exit.Fuel;
       case Reason.Tick:
         return this.#exit = Exit.Uncharged;
       default:
@@ -464,8 +472,9 @@ export class NativeMachine implements Loop {
     }
     if ((machine.memory.host ?? noMemory) !== this.#guest) this.#stop(undefined);
     this.#state.refresh();
-    this.#kept = ticks ? machine.fuel.slice : 0;
-    return ticks ? rest : machine.fuel.slice;
+    const { slice } = machine.fuel, grant = Math.min(slice, GRANT);
+    this.#kept = ticks ? slice : slice - grant;
+    return ticks ? rest : grant;
   }
 
   /** A call of a host function: by whoever drives the machine, from here when that is wanted. */
@@ -544,6 +553,12 @@ export class NativeMachine implements Loop {
       },
     };
   }
+}
+
+/** Whether the slice holds the charge at `machine.pc`. */
+function chargeFits({ module, pc, stack, sp, fuel }: Machine): boolean {
+  const amount = module.opcodes[pc] === Op.ConsumeFuelStack ? stack[sp - 1] : module.immediates[pc];
+  return amount >= 0 && amount <= fuel.slice;
 }
 
 function isIndirect(op: number): boolean {

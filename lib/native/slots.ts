@@ -8,19 +8,7 @@
  * @module
  */
 
-import { CodeWriter } from "../wasm/encode.ts";
-
-/** Types of locals, by their position in {@link TYPE_BYTES}. */
-export const I32 = 0, I64 = 1, F32 = 2, F64 = 3;
-
-/** Type bytes of the binary format. */
-export const TYPE_BYTES: readonly number[] = [0x7f, 0x7e, 0x7d, 0x7c];
-
-/** Kinds of slots: a word, the low half of a pair, an f32, the low half of an f64, and the high halves. */
-export const WORD = 0, LOW = 1, SINGLE = 2, DOUBLE = 3, HIGH = 5, DOUBLE_HIGH = 7;
-
-/** What a NaN among the values is: its bits matter, or it may have any and counts as the canonical one, or it is that. */
-export const EXACT = 0, RAW = 1, CANONICAL = 2;
+import { DOUBLE, EXACT, F32, F64, HIGH, I32, I64, Locals, LOW, RAW, CANONICAL, SINGLE, WORD } from "./locals.ts";
 
 // Forms of values. Those of a value on the operand stack have PENDING set.
 const CONST = 0, WHOLE = 1, LO = 2, HI = 3, FLOAT = 4, DLO = 5, DHI = 6, PENDING = 8;
@@ -31,9 +19,6 @@ const MOST_REFERENCES = 4;
 /** Most operands that are named at once. */
 export const MOST_OPERANDS = 64;
 
-/** Canonical NaN bits: quiet, positive, no payload. */
-const NAN32 = 0x7fc0_0000, NAN64_HIGH = 0x7ff8_0000;
-
 /** The state of the slots at one point, to go back to. */
 export interface SavedSlots {
   readonly count: number;
@@ -43,17 +28,9 @@ export interface SavedSlots {
 }
 
 /** The slots of the function under translation. Slots are counted from the lowest parameter. */
-export class Slots {
-  /** Where the code goes. */
-  code = new CodeWriter();
+export class Slots extends Locals {
   /** Slots in use. */
   count = 0;
-  /** Type of each local, the parameters first. */
-  readonly localTypes: number[] = [];
-  /** By slot: its kind. */
-  kinds = new Uint8Array(64);
-  /** Whether this translation has learned a kind that it has not used. */
-  learned = false;
   /** Whether locals that were not written to are known to be zero. */
   zeroed = false;
   /** Operands to push: slots and types. */
@@ -61,25 +38,10 @@ export class Slots {
   /** Types of the operands. */
   readonly operandTypes = new Uint8Array(MOST_OPERANDS);
 
-  #learned = new Uint8Array(64);
-  /**
-   * By slot: 1 when the float there may be a NaN that is not a result, as loads give them. In the home of
-   * any other float slot a NaN may have any bits, and counts as the canonical one.
-   */
-  #exact = new Uint8Array(64);
   #forms = new Uint8Array(64);
   #args = new Int32Array(64);
   /** By slot: 1 when its home holds its value, 2 when the word home of half a pair does. */
   #synced = new Uint8Array(64);
-  #homes: Int32Array[] = [0, 1, 2, 3].map(() => new Int32Array(64).fill(-1));
-  /** By local: how many slots have a form that reads it. */
-  #references: number[] = [];
-  /** By local: whether it is no home and may be used again when nothing refers to it. */
-  #temporary: boolean[] = [];
-  #touched: boolean[] = [];
-  /** By local: the slot whose home it is, -1 for none. */
-  readonly #homeSlots: number[] = [];
-  readonly #free: number[][] = [[], [], [], []];
 
   /** Values on the operand stack: types, slots that refer to them, and whether a NaN may have any bits. */
   #pending = 0;
@@ -91,10 +53,6 @@ export class Slots {
   #pendingOrigins = new Int32Array(256);
   #pendingVersions = new Int32Array(256);
   #pendingStarts = new Int32Array(256);
-  /** By local: how often it was written to. */
-  readonly #versions: number[] = [];
-  /** By local: whether a NaN in it counts as the canonical one. */
-  readonly #loose: boolean[] = [];
 
   readonly #moves: number[] = [];
 
@@ -103,50 +61,15 @@ export class Slots {
    * kinds, and the last one takes no chances with what it has not been told.
    */
   begin(most: number, fresh: boolean, last: boolean): void {
-    this.code = new CodeWriter();
+    this.beginLocals(most, fresh, last);
     this.count = 0;
-    this.learned = false;
     this.zeroed = false;
     this.#pending = 0;
-    this.localTypes.length =
-      this.#references.length =
-      this.#temporary.length =
-      this.#touched.length =
-        0;
-    this.#homeSlots.length = this.#versions.length = this.#loose.length = 0;
-    for (const list of this.#free) list.length = 0;
-    if (this.kinds.length < most + 2) {
-      const size = 2 * most + 2;
-      this.kinds = new Uint8Array(size);
-      this.#learned = new Uint8Array(size);
-      this.#exact = new Uint8Array(size);
-      this.#forms = new Uint8Array(size);
-      this.#args = new Int32Array(size);
-      this.#synced = new Uint8Array(size);
-      this.#homes = this.#homes.map(() => new Int32Array(size));
-      fresh = true;
+    if (this.#forms.length < this.kinds.length) {
+      this.#forms = new Uint8Array(this.kinds.length);
+      this.#args = new Int32Array(this.kinds.length);
+      this.#synced = new Uint8Array(this.kinds.length);
     }
-    for (const homes of this.#homes) homes.fill(-1, 0, most + 2);
-    if (fresh) {
-      this.#learned.fill(0, 0, most + 2);
-      this.#exact.fill(0, 0, most + 2);
-    }
-    if (last) this.#exact.fill(1, 0, most + 2);
-    this.kinds.set(this.#learned.subarray(0, most + 2));
-  }
-
-  // ── locals ──────────────────────────────────────────────────────────────────────────────────
-
-  /** A new local. */
-  newLocal(type: number): number {
-    this.localTypes.push(type);
-    this.#references.push(0);
-    this.#temporary.push(false);
-    this.#touched.push(false);
-    this.#homeSlots.push(-1);
-    this.#versions.push(0);
-    this.#loose.push(false);
-    return this.localTypes.length - 1;
   }
 
   /**
@@ -155,13 +78,13 @@ export class Slots {
    */
   pushParameter(type: number, fresh: boolean): void {
     const local = this.newLocal(type), slot = this.count, wide = type === I64 || type === F64;
-    if (fresh) this.#setKind(slot, type);
-    this.#touched[local] = true;
-    this.#exact[slot] = 1;
+    if (fresh) this.setKind(slot, type);
+    this.touched[local] = true;
+    this.exact[slot] = 1;
     const fits = this.kinds[slot] === type;
     if (fits) {
-      this.#homes[type][slot] = local;
-      this.#homeSlots[local] = slot;
+      this.homes[type][slot] = local;
+      this.homeSlots[local] = slot;
     }
     const form = type === I32 ? WHOLE : type === I64 ? LO : type === F32 ? FLOAT : DLO;
     this.#bind(slot, form, local, fits ? 1 : 0);
@@ -171,75 +94,9 @@ export class Slots {
 
   /** Makes a slot hold, with the one above it when it takes two, a parameter that is not in a local. */
   expectParameter(slot: number, type: number, fresh: boolean): void {
-    if (fresh) this.#setKind(slot, type);
+    if (fresh) this.setKind(slot, type);
     // Who called it is not known.
-    for (let k = slot; k <= slot + 1; k++) this.#exact[k] = 1;
-  }
-
-  #setKind(slot: number, type: number): void {
-    // The first kinds have the numbers of the types.
-    this.kinds[slot] = this.#learned[slot] = type;
-    if (type === I64 || type === F64) this.kinds[slot + 1] = this.#learned[slot + 1] = type + 4;
-  }
-
-  /** Whether the slot below a height is the low half of a pair, whose other half is not below it. */
-  splits(height: number): boolean {
-    const kind = height > 0 ? this.kinds[height - 1] : WORD;
-    return kind === LOW || kind === DOUBLE;
-  }
-
-  /** The home of a slot as a type. */
-  home(slot: number, type: number): number {
-    const homes = this.#homes[type];
-    if (homes[slot] < 0) {
-      homes[slot] = this.newLocal(type);
-      this.#homeSlots[homes[slot]] = slot;
-      this.#loose[homes[slot]] = (type === F32 || type === F64) && this.#exact[slot] === 0;
-    }
-    return homes[slot];
-  }
-
-  /** Type of the home of a slot when there are `count` slots; -1 for a high half, which is in that of the low one. */
-  homeType(slot: number, count: number): number {
-    const kind = this.kinds[slot];
-    if (kind === WORD) return I32;
-    if (kind === SINGLE) return F32;
-    if (kind >= HIGH) return -1;
-    return slot + 1 < count ? kind : I32;
-  }
-
-  get(local: number): void {
-    this.code.u8(0x20).u32(local);
-  }
-
-  set(local: number): void {
-    this.#touched[local] = true;
-    this.#versions[local]++;
-    this.code.u8(0x21).u32(local);
-  }
-
-  tee(local: number): void {
-    this.#touched[local] = true;
-    this.#versions[local]++;
-    this.code.u8(0x22).u32(local);
-  }
-
-  #temporaryLocal(type: number): number {
-    const free = this.#free[type].pop();
-    if (free !== undefined) return free;
-    const local = this.newLocal(type);
-    this.#temporary[local] = true;
-    return local;
-  }
-
-  #refer(local: number): void {
-    this.#references[local]++;
-  }
-
-  #unrefer(local: number): void {
-    if (--this.#references[local] === 0 && this.#temporary[local]) {
-      this.#free[this.localTypes[local]].push(local);
-    }
+    for (let k = slot; k <= slot + 1; k++) this.exact[k] = 1;
   }
 
   // ── states ──────────────────────────────────────────────────────────────────────────────────
@@ -263,11 +120,11 @@ export class Slots {
     this.#args.set(saved.args);
     this.#synced.set(saved.synced);
     for (let slot = 0; slot < saved.count; slot++) {
-      if (this.#forms[slot] !== CONST) this.#refer(this.#args[slot]);
+      if (this.#forms[slot] !== CONST) this.refer(this.#args[slot]);
     }
     // What the other branch had freed may be in use here.
     for (let type = 0; type < 4; type++) {
-      this.#free[type] = this.#free[type].filter((local) => this.#references[local] === 0);
+      this.free[type] = this.free[type].filter((local) => this.references[local] === 0);
     }
   }
 
@@ -289,7 +146,7 @@ export class Slots {
 
   #forget(): void {
     for (let slot = 0; slot < this.count; slot++) {
-      if (this.#forms[slot] !== CONST && this.#forms[slot] < PENDING) this.#unrefer(this.#args[slot]);
+      if (this.#forms[slot] !== CONST && this.#forms[slot] < PENDING) this.unrefer(this.#args[slot]);
     }
     this.#pending = 0;
     this.count = 0;
@@ -299,14 +156,14 @@ export class Slots {
     this.#forms[slot] = form;
     this.#args[slot] = local;
     this.#synced[slot] = synced;
-    this.#refer(local);
+    this.refer(local);
   }
 
   #release(slot: number): void {
     const form = this.#forms[slot];
     if (form === CONST) return;
     if (form >= PENDING) this.#removePendingSlot(this.#args[slot], slot);
-    else this.#unrefer(this.#args[slot]);
+    else this.unrefer(this.#args[slot]);
   }
 
   // ── what instructions do to slots ───────────────────────────────────────────────────────────
@@ -355,18 +212,18 @@ export class Slots {
   #pushLocal(local: number): void {
     const p = this.#pending, start = this.code.length;
     this.get(local);
-    this.pushResult(this.localTypes[local], this.#loose[local] ? RAW : EXACT);
+    this.pushResult(this.localTypes[local], this.loose[local] ? RAW : EXACT);
     this.#pendingOrigins[p] = local;
-    this.#pendingVersions[p] = this.#versions[local];
+    this.#pendingVersions[p] = this.versions[local];
     this.#pendingStarts[p] = start;
   }
 
   /** The local that a value on the operand stack is a copy of and that still has it, or -1. */
   #originOf(p: number): number {
     const local = this.#pendingOrigins[p];
-    if (local < 0 || this.#versions[local] !== this.#pendingVersions[p]) return -1;
+    if (local < 0 || this.versions[local] !== this.#pendingVersions[p]) return -1;
     // One that nothing refers to may be given away.
-    return this.#temporary[local] && this.#references[local] === 0 ? -1 : local;
+    return this.temporary[local] && this.references[local] === 0 ? -1 : local;
   }
 
   /** Moves the top into a slot below. */
@@ -410,7 +267,7 @@ export class Slots {
     this.#synced[to] = 0;
     if (form >= PENDING) this.#pendingSlots[arg * MOST_REFERENCES + this.#pendingReferences[arg]++] = to;
     else if (form !== CONST) {
-      this.#refer(arg);
+      this.refer(arg);
       this.#synced[to] = this.#isHome(to) ? 1 : 0;
     }
   }
@@ -418,8 +275,8 @@ export class Slots {
   /** Whether a slot reads its own home, as a word or a single float. */
   #isHome(slot: number): boolean {
     const form = this.#forms[slot], kind = this.kinds[slot];
-    return form === WHOLE && kind === WORD && this.#homes[I32][slot] === this.#args[slot] ||
-      form === FLOAT && kind === SINGLE && this.#homes[F32][slot] === this.#args[slot];
+    return form === WHOLE && kind === WORD && this.homes[I32][slot] === this.#args[slot] ||
+      form === FLOAT && kind === SINGLE && this.homes[F32][slot] === this.#args[slot];
   }
 
   /** Drops slots. */
@@ -498,7 +355,7 @@ export class Slots {
       } else if (this.#pendingReferences[top] === 0) this.code.u8(0x1a);
       else {
         const local = this.#settlePending(top);
-        if (this.#pendingNaN[top] === RAW && !this.#loose[local]) this.#canonicalize(this.#pendingTypes[top]);
+        if (this.#pendingNaN[top] === RAW && !this.loose[local]) this.canonicalize(this.#pendingTypes[top]);
         this.set(local);
       }
       this.#pending--;
@@ -513,18 +370,18 @@ export class Slots {
       const slot = this.#pendingSlots[k];
       if (this.#homeFor(slot, type) && (this.#forms[slot] & ~PENDING) !== HI) {
         const home = this.home(slot, type);
-        if (this.#references[home] === 0) local = home;
+        if (this.references[home] === 0) local = home;
       }
     }
     const nan = this.#pendingNaN[p];
     if (local < 0) {
-      local = this.#temporaryLocal(type);
-      this.#loose[local] = nan === RAW;
-    } else if (nan === EXACT && this.#loose[local]) this.#learnExact(this.#homeSlots[local]);
+      local = this.temporaryLocal(type);
+      this.loose[local] = nan === RAW;
+    } else if (nan === EXACT && this.loose[local]) this.learnExact(this.homeSlots[local]);
     this.#bindPending(p, local);
     for (let k = first; k < first + references; k++) {
       const slot = this.#pendingSlots[k], form = this.#forms[slot];
-      if (!this.#homeFor(slot, type) || this.#homes[type][slot] !== local) continue;
+      if (!this.#homeFor(slot, type) || this.homes[type][slot] !== local) continue;
       if (form === WHOLE || form === FLOAT) this.#synced[slot] = 1;
       else if (form === LO || form === DLO) this.#synced[slot] = this.#synced[slot + 1] = 1;
     }
@@ -549,14 +406,6 @@ export class Slots {
     return kind === type && slot + 1 < this.count && this.#args[slot + 1] === this.#args[slot] &&
       (this.#forms[slot] & ~PENDING) === (type === I64 ? LO : DLO) &&
       (this.#forms[slot + 1] & ~PENDING) === (type === I64 ? HI : DHI);
-  }
-
-  /** Makes the NaN on top of the operand stack the canonical one; other values stay. */
-  #canonicalize(type: number): void {
-    const local = this.#temporaryLocal(type);
-    this.#versions[local]++;
-    emitCanonical(this.code, type, local);
-    this.#free[type].push(local);
   }
 
   /** Names an operand. */
@@ -673,7 +522,7 @@ export class Slots {
     const kept = this.#pendingReferences[p] > 0;
     const origin = kept ? this.#originOf(p) : -1;
     if (this.#pendingNaN[p] === RAW && (exact || kept && origin < 0 || has !== type)) {
-      this.#canonicalize(has);
+      this.canonicalize(has);
       this.#pendingNaN[p] = CANONICAL;
     }
     if (has === type) {
@@ -707,7 +556,7 @@ export class Slots {
         if (form === CONST) code.u8(0x41).s32(arg);
         else {
           this.get(arg);
-          if (this.#loose[arg]) this.#canonicalize(this.localTypes[arg]);
+          if (this.loose[arg]) this.canonicalize(this.localTypes[arg]);
           if (form === FLOAT) code.u8(0xbc);
           else if (form >= DLO) {
             code.u8(0xbd);
@@ -719,9 +568,9 @@ export class Slots {
         if (form === CONST) code.u8(0x43).f32Bits(arg);
         else if (form === FLOAT) {
           this.get(arg);
-          if (exact && this.#loose[arg]) this.#canonicalize(F32);
+          if (exact && this.loose[arg]) this.canonicalize(F32);
         } else {
-          this.#learnWord(form, arg, SINGLE);
+          if (form === WHOLE) this.learnWord(arg, SINGLE);
           this.pushValue(slot, I32);
           code.u8(0xbe);
         }
@@ -732,7 +581,7 @@ export class Slots {
         else if (form === LO && above === HI && arg === high) this.get(arg);
         else if (form === DLO && above === DHI && arg === high) {
           this.get(arg);
-          if (this.#loose[arg]) this.#canonicalize(F64);
+          if (this.loose[arg]) this.canonicalize(F64);
           code.u8(0xbd);
         } else {
           this.#learnPair(slot, LOW);
@@ -745,7 +594,7 @@ export class Slots {
         if (form === CONST && above === CONST) code.u8(0x44).f64Bits(arg, high);
         else if (form === DLO && above === DHI && arg === high) {
           this.get(arg);
-          if (exact && this.#loose[arg]) this.#canonicalize(F64);
+          if (exact && this.loose[arg]) this.canonicalize(F64);
         } else {
           this.#learnPair(slot, DOUBLE);
           if (form === LO && above === HI && arg === high) this.get(arg);
@@ -775,30 +624,8 @@ export class Slots {
   /** Two slots are used as one value: when both come from their homes, these should be one. */
   #learnPair(slot: number, kind: number): void {
     if (this.#forms[slot] !== WHOLE || this.#forms[slot + 1] !== WHOLE) return;
-    const low = this.#homeOf(this.#args[slot]), high = this.#homeOf(this.#args[slot + 1]);
-    if (low >= 0 && high === low + 1) this.#learn(low, kind);
-  }
-
-  #learnWord(form: number, arg: number, kind: number): void {
-    if (form !== WHOLE) return;
-    const slot = this.#homeOf(arg);
-    if (slot >= 0 && this.#learned[slot] === WORD) {
-      this.#learned[slot] = kind;
-      this.learned = true;
-    }
-  }
-
-  /** Slot whose word home a local is, -1 when it is none. */
-  #homeOf(local: number): number {
-    const slot = this.#homeSlots[local];
-    return slot >= 0 && this.#homes[I32][slot] === local ? slot : -1;
-  }
-
-  #learn(slot: number, kind: number): void {
-    if (this.#learned[slot] !== WORD || this.#learned[slot + 1] !== WORD) return;
-    this.#learned[slot] = kind;
-    this.#learned[slot + 1] = kind + 4;
-    this.learned = true;
+    const low = this.homeOf(this.#args[slot]), high = this.homeOf(this.#args[slot + 1]);
+    if (low >= 0 && high === low + 1) this.learn(low, kind);
   }
 
   /** Brings the values of all slots below `count` home. Nothing that refers to them may be on the operand stack. */
@@ -820,9 +647,9 @@ export class Slots {
       const slot = moves[k], type = this.homeType(slot, count), home = this.home(slot, type);
       this.#observe(slot, type, count);
       if (this.#reads(slot, type, home)) this.#arrive(slot, type, home); // it is there, only not noted
-      else if (this.zeroed && !this.#touched[home] && this.#isZero(slot, type)) {
+      else if (this.zeroed && !this.touched[home] && this.#isZero(slot, type)) {
         this.#arrive(slot, type, home);
-      } else if (this.#references[home] > 0) moves[left++] = slot;
+      } else if (this.references[home] > 0) moves[left++] = slot;
       else {
         this.#pushHome(slot, type, home);
         this.set(home);
@@ -846,30 +673,19 @@ export class Slots {
 
   /** Pushes the value of a slot for its home. */
   #pushHome(slot: number, type: number, home: number): void {
-    const loose = this.#loose[home];
-    if (loose && !this.#isLoose(slot, type)) this.#learnExact(slot);
+    const loose = this.loose[home];
+    if (loose && !this.#isLoose(slot, type)) this.learnExact(slot);
     this.pushValue(slot, type, !loose);
   }
 
   /** Whether a NaN in a slot counts as the canonical one, or there is none. */
   #isLoose(slot: number, type: number): boolean {
     const form = this.#forms[slot], arg = this.#args[slot];
-    if (form === FLOAT) return this.#loose[arg];
-    if (form === DLO) return this.#loose[arg] && this.isPair(slot);
+    if (form === FLOAT) return this.loose[arg];
+    if (form === DLO) return this.loose[arg] && this.isPair(slot);
     if (form !== CONST) return false;
     if (type === F32) return (arg & 0x7fff_ffff) <= 0x7f80_0000;
     return this.#forms[slot + 1] === CONST && (this.#args[slot + 1] & 0x7fff_ffff) < 0x7ff0_0000;
-  }
-
-  #learnExact(slot: number): void {
-    if (this.#exact[slot] !== 0) return;
-    this.#exact[slot] = 1;
-    this.learned = true;
-  }
-
-  /** Whether a NaN in a home counts as the canonical one. */
-  isLooseHome(slot: number, type: number): boolean {
-    return this.#loose[this.home(slot, type)];
   }
 
   #reads(slot: number, type: number, home: number): boolean {
@@ -893,7 +709,7 @@ export class Slots {
     const synced = type === I32 && this.kinds[slot] !== WORD ? 2 : 1;
     for (let k = 0; k < (wide ? 2 : 1); k++) {
       if (this.#forms[slot + k] !== CONST) {
-        this.#unrefer(this.#args[slot + k]);
+        this.unrefer(this.#args[slot + k]);
         this.#bind(slot + k, low + k, home, synced);
       } else this.#synced[slot + k] = synced;
     }
@@ -903,21 +719,13 @@ export class Slots {
   #observe(slot: number, type: number, count: number): void {
     if (type !== I32 || this.kinds[slot] !== WORD) return;
     const form = this.#forms[slot];
-    if (form === FLOAT && this.#learned[slot] === WORD) {
-      this.#learned[slot] = SINGLE;
+    if (form === FLOAT && this.learnedKinds[slot] === WORD) {
+      this.learnedKinds[slot] = SINGLE;
       this.learned = true;
     } else if ((form === LO || form === DLO) && slot + 1 < count && this.isPair(slot)) {
-      this.#learn(slot, form === LO ? LOW : DOUBLE);
+      this.learn(slot, form === LO ? LOW : DOUBLE);
     }
   }
-}
-
-/** Makes the NaN on top the canonical one, by way of a local. */
-export function emitCanonical(code: CodeWriter, type: number, local: number): void {
-  code.u8(0x22).u32(local);
-  if (type === F32) code.u8(0x43).f32Bits(NAN32);
-  else code.u8(0x44).f64Bits(0, NAN64_HIGH);
-  code.u8(0x20).u32(local).u8(0x20).u32(local).op(type === F32 ? 0x5b : 0x61, 0x1b);
 }
 
 /** Bytes of a local's index in the code. */

@@ -56,6 +56,15 @@ export const enum Op {
   I64TruncSatF64S, I64TruncSatF64U,
 }
 
+/** Sees every instruction before it runs. */
+export interface Observer {
+  /**
+   * The instruction at `pc`, inside of the code, is next. The arguments are the state before it; what
+   * the one before it did to memory, tables and globals is done. False stops the loop before it.
+   */
+  before(pc: number, sp: number, depth: number, slice: number, stack: Int32Array): boolean;
+}
+
 /** Slots each opcode makes the stack higher. */
 const GROWTH = Int8Array.from(POPS, (pops, op) => PUSHES[op]! - pops);
 
@@ -71,13 +80,13 @@ const LAST_TRAP = TrapCode.ExecutionHalted;
  *
  * With a range it also stops as soon as pc is not in `from` … `from + count` − 1. A range of the
  * instruction at pc alone runs it once, also when it jumps to itself: `run(machine, machine.pc, 1)`
- * is a single step.
+ * is a single step. With an observer it stops also when that wants it.
  */
 // Every instruction: the range of pc, the height before and after, then its case. A case that ends
 // in `break` goes on with the next instruction, `continue` has set pc itself, and `break loop` stops
 // before the instruction had any effect, so that a trap can be described from the state.
 // deno-fmt-ignore -- one instruction per line reads as the table it is
-export function run(machine: Machine, from = 0, count: number = TO_THE_END): Exit {
+export function run(machine: Machine, from = 0, count: number = TO_THE_END, observer?: Observer): Exit {
   const { module, memory, tables, window, fuel } = machine;
   const { opcodes, immediates } = module;
   const length = opcodes.length, pops = POPS, growth = GROWTH;
@@ -92,13 +101,16 @@ export function run(machine: Machine, from = 0, count: number = TO_THE_END): Exi
   let exit = Exit.Trap, trap = numeric.NO_TRAP;
   // One instruction is an empty range that may be left once.
   let once = count === 1 && from === pc;
-  count = once || from >>> 0 >= length ? 0 : Math.min(count, length - from);
+  const range = once || from >>> 0 >= length ? 0 : Math.min(count, length - from);
+  // Whoever watches is asked where a run without a watcher looks whether it has left its range.
+  count = observer === undefined ? range : 0;
 
   loop: for (;;) {
     if ((pc - from) >>> 0 >= count) {
       if (pc >>> 0 >= length) { trap = TrapCode.UnreachableCodeReached; break; }
-      if (!once) { exit = Exit.Left; break; }
+      if (!once && (observer === undefined || (pc - from) >>> 0 >= range)) { exit = Exit.Left; break; }
       once = false;
+      if (observer !== undefined && !observer.before(pc, sp, depth, slice, stack)) { exit = Exit.Left; break; }
     }
     op = opcodes[pc];
     if (sp < pops[op] || sp + growth[op] > room) {
