@@ -11,7 +11,7 @@ import { LOAD_OPCODES, pushAddress, type Saver, STORE_OPCODES, width } from "./f
 import type { Translated } from "./function.ts";
 import { Import, IMPORTS, STATE } from "./layout.ts";
 import type { Shape } from "./signatures.ts";
-import { I32, TYPE_BYTES } from "./slots.ts";
+import { I32, TYPE_BYTES } from "./locals.ts";
 
 /** Module name of all imports. */
 export const IMPORT_MODULE = "m";

@@ -9,7 +9,8 @@
 import { CodeWriter } from "../wasm/encode.ts";
 import { DEPTH_BITS, Global, Import, Reason, REASON_BITS, STATE } from "./layout.ts";
 import type { Shape } from "./signatures.ts";
-import { emitCanonical, F32, F64, I32, I64, Slots, TYPE_BYTES } from "./slots.ts";
+import { emitCanonical, F32, F64, I32, I64, TYPE_BYTES } from "./locals.ts";
+import { Slots } from "./slots.ts";
 
 /** Opcodes that load a value of each type. */
 export const LOAD_OPCODES: readonly number[] = [0x28, 0x29, 0x2a, 0x2b];

@@ -27,7 +27,8 @@ import {
 import { frameBytes, type Needs } from "./limits.ts";
 import { HIDDEN_OPERATORS, OPERATORS } from "./operators.ts";
 import type { Shape, Signatures } from "./signatures.ts";
-import { F64, I32, I64, type SavedSlots, TYPE_BYTES } from "./slots.ts";
+import { F64, I32, I64, TYPE_BYTES } from "./locals.ts";
+import type { SavedSlots } from "./slots.ts";
 
 /** Most instructions of a function that is compiled. */
 const MOST_INSTRUCTIONS = 400_000;

@@ -15,7 +15,8 @@ import { type FlowGraph, lengthOf } from "./flow.ts";
 import { type Frame, width } from "./frame.ts";
 import { GLOBALS, Reason, STATE, TABLES } from "./layout.ts";
 import { HIDDEN_OPERATORS, IDIOM_OPERATORS, LOADS, type Operator, STORES, TRUNCATIONS } from "./operators.ts";
-import { F32, F64, I32, I64, type Slots } from "./slots.ts";
+import { F32, F64, I32, I64 } from "./locals.ts";
+import type { Slots } from "./slots.ts";
 
 /** Translates instructions of the functions of a module. */
 export class Instructions {

@@ -7,7 +7,7 @@
 
 import { Op, type OpName } from "../isa/opcode.ts";
 import { HANDLER, HANDLERS } from "../interpreter/handlers.ts";
-import { CANONICAL, EXACT, F32, F64, I32, I64, RAW } from "./slots.ts";
+import { CANONICAL, EXACT, F32, F64, I32, I64, RAW } from "./locals.ts";
 
 /** An operation: operands from the stack, one result. */
 export interface Operator {

@@ -11,7 +11,8 @@
 import { slotsOfAll, type ValueType } from "../isa/module.ts";
 import { Op } from "../isa/opcode.ts";
 import type { VerifiedModule } from "../isa/verify.ts";
-import { F32, F64, I32, I64, MOST_OPERANDS } from "./slots.ts";
+import { F32, F64, I32, I64 } from "./locals.ts";
+import { MOST_OPERANDS } from "./slots.ts";
 
 /** What a function takes and gives. */
 export interface Shape {

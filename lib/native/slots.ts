@@ -8,7 +8,7 @@
  * @module
  */
 
-import { DOUBLE, EXACT, F32, F64, HIGH, I32, I64, Locals, LOW, RAW, CANONICAL, SINGLE, WORD } from "./locals.ts";
+import { CANONICAL, DOUBLE, EXACT, F32, F64, I32, I64, Locals, LOW, RAW, SINGLE, WORD } from "./locals.ts";
 
 // Forms of values. Those of a value on the operand stack have PENDING set.
 const CONST = 0, WHOLE = 1, LO = 2, HI = 3, FLOAT = 4, DLO = 5, DHI = 6, PENDING = 8;
