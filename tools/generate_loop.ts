@@ -55,6 +55,7 @@ function tables(): Uint8Array {
     exchangedWith,
     Uint8Array.from(HANDLERS, ({ operands }) => operands.length + 1),
     Uint8Array.from(facts, ({ reads }) => reads),
+    Uint8Array.from(facts, ({ wide }) => wide),
     Uint8Array.from(facts, ({ leaves }) => leaves === undefined ? 0 : KINDS[leaves]),
     Uint8Array.from(facts, ({ takes }) => takes === undefined ? 0 : KINDS[takes]),
   ];

@@ -14,7 +14,7 @@ import { Tracer } from "../trace/tracer.ts";
 import type { Arguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { Exit } from "./exit.ts";
-import type { Host } from "./host.ts";
+import { type Host, printable } from "./host.ts";
 import { prepareProgram, PROGRAM_FLAGS, programAccess } from "./program.ts";
 import { printJson } from "./report.ts";
 
@@ -23,7 +23,7 @@ const encoder = new TextEncoder();
 /** A trace of a file; undefined when the file is none. */
 function traceOf(bytes: Uint8Array): Trace | undefined {
   if (isTraceFile(bytes)) return readBinaryTrace(bytes);
-  return bytes[0] === 0x7b ? readJsonLinesTrace(new TextDecoder().decode(bytes)) : undefined;
+  return bytes[0] === 0x7b ? readJsonLinesTrace(bytes) : undefined;
 }
 
 /** Runs a program again and again, without its output. */
@@ -118,7 +118,7 @@ export const diffCommand: Command = {
     }
     if (args.has("json")) {
       printJson(host, { status: difference === undefined ? "equal" : "different", difference });
-    } else host.print(difference === undefined ? "the runs are equal" : report(difference));
+    } else host.print(difference === undefined ? "the runs are equal" : printable(report(difference)));
     return difference === undefined ? Exit.Ok : Exit.Different;
   },
 };

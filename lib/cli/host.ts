@@ -45,17 +45,23 @@ export interface Host {
   input(length: number): Uint8Array | null;
   /** Writes a file; `-` is standard output. With `fresh`, a file that is there stays and is an error. */
   write(path: string, bytes: Uint8Array, fresh?: boolean): Promise<void>;
-  /** Opens a file that is written piece by piece. Absent where files are written whole. */
-  create?(path: string): { write(bytes: Uint8Array): void; close(): void };
+  /**
+   * Opens a file that is written piece by piece; `discard` removes it again, as do a failure to write and
+   * the end of the process. Absent where files are written whole.
+   */
+  create?(path: string): { write(bytes: Uint8Array): void; close(): void; discard(): void };
+  /** Fails when a file that is not there yet cannot be written; changes nothing. Absent where all can be. */
+  checkWritable?(path: string): void;
   /** Value of an environment variable. */
   variable(name: string): string | undefined;
   /** Milliseconds since some moment. */
   now(): number;
   /**
    * Has a function called at the first Ctrl-C, and only then; the next one ends the process. Gives a
-   * function that undoes it. Absent where there are no signals.
+   * function that undoes it. While {@link Host.input} waits nothing can be called: Ctrl-C then ends the
+   * process, or with `waits` has its effect when there is input. Absent where there are no signals.
    */
-  onInterrupt?(handler: () => void): () => void;
+  onInterrupt?(handler: () => void, waits: boolean): () => void;
   /** Fails with the command line that has the permissions, when some are missing. */
   permit(access: Access): Promise<void>;
 }
@@ -148,6 +154,8 @@ export function denoHost(args: readonly string[], program: URL): Host {
     return new RwasmError("FileError", `Cannot ${what} ${path}: ${why}`, { cause: error });
   };
   const streams = { out: Deno.stdout, err: Deno.stderr };
+  /** The listener for Ctrl-C that must be out of the way while standard input blocks the thread. */
+  let listener: (() => void) | undefined;
 
   return {
     color: Deno.stderr.isTerminal() && !Deno.noColor,
@@ -167,8 +175,14 @@ export function denoHost(args: readonly string[], program: URL): Host {
       }
     },
     input(length) {
-      const bytes = new Uint8Array(length), count = Deno.stdin.readSync(bytes);
-      return count === null ? null : bytes.subarray(0, count);
+      const bytes = new Uint8Array(length), away = listener;
+      if (away !== undefined) Deno.removeSignalListener("SIGINT", away);
+      try {
+        const count = Deno.stdin.readSync(bytes);
+        return count === null ? null : bytes.subarray(0, count);
+      } finally {
+        if (away !== undefined) Deno.addSignalListener("SIGINT", away);
+      }
     },
     async write(path, bytes, fresh = false) {
       if (path === "-") return void writeAll(Deno.stdout, bytes);
@@ -179,28 +193,63 @@ export function denoHost(args: readonly string[], program: URL): Host {
       }
     },
     create(path) {
-      const guarded = <Result>(act: () => Result): Result => {
+      const opened = (): Deno.FsFile => {
         try {
-          return act();
+          return Deno.openSync(path, { write: true, create: true, truncate: true });
         } catch (error) {
           throw failure("write", path, error);
         }
       };
-      const file = guarded(() => Deno.openSync(path, { write: true, create: true, truncate: true }));
-      return {
-        write: (bytes) => void guarded(() => writeAll(file, bytes)),
-        close: () => file.close(),
+      const file = opened(), removable = file.statSync().isFile;
+      let open = true;
+      const close = (): void => {
+        if (!open) return;
+        open = false;
+        globalThis.removeEventListener("unload", discard);
+        file.close();
       };
+      const discard = (): void => {
+        if (!open) return;
+        close();
+        if (removable) Deno.removeSync(path);
+      };
+      globalThis.addEventListener("unload", discard);
+      return {
+        write(bytes) {
+          try {
+            writeAll(file, bytes);
+          } catch (error) {
+            discard();
+            const { code, message } = failure("write", path, error);
+            const why = removable ? `${message}; what was written of it is removed` : message;
+            throw new RwasmError(code, why, { cause: error });
+          }
+        },
+        close,
+        discard,
+      };
+    },
+    checkWritable(path) {
+      try {
+        Deno.openSync(path, { write: true, createNew: true }).close();
+        Deno.removeSync(path);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw failure("write", path, error);
+      }
     },
     variable: (name) => Deno.env.get(name),
     now: () => performance.now(),
-    onInterrupt(handler) {
-      const release = (): void => Deno.removeSignalListener("SIGINT", interrupted);
+    onInterrupt(handler, waits) {
+      const release = (): void => {
+        listener = undefined;
+        Deno.removeSignalListener("SIGINT", interrupted);
+      };
       const interrupted = (): void => {
         release();
         handler();
       };
       Deno.addSignalListener("SIGINT", interrupted);
+      if (!waits) listener = interrupted;
       return release;
     },
     async permit(access) {

@@ -21,11 +21,12 @@ import { linesOf, type SourceLine } from "../wasm/dwarf.ts";
 import type { Outcome } from "../vm/outcome.ts";
 import { type Arguments, choice, fileArgument } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { Exit, exitCodeOfGuest, exitCodeOfTrap } from "./exit.ts";
+import { Exit } from "./exit.ts";
 import type { Host } from "./host.ts";
 import { outcomeData, printOutcome } from "./outcome.ts";
 import { prepareProgram, type Program, PROGRAM_FLAGS, programAccess } from "./program.ts";
 import { printJson } from "./report.ts";
+import { WATCH_FLAGS } from "./watch.ts";
 
 const FORMATS = ["text", "folded", "svg", "html", "speedscope", "cpuprofile", "json"] as const;
 type Format = typeof FORMATS[number];
@@ -95,9 +96,11 @@ function written(profile: Profile, format: Format, title: string): string {
 }
 
 /** Runs a program under a profiler; what it prints goes to standard error when the report needs standard output. */
-function profiled(program: Program): { readonly outcome: Outcome; readonly profile: Profile } {
+async function profiled(
+  program: Program,
+): Promise<{ readonly outcome: Outcome; readonly profile: Profile }> {
   const profiler = new Profiler();
-  const outcome = program.run({ tracer: profiler });
+  const outcome = await program.runWatched({ tracer: profiler });
   return { outcome, profile: profiler.profile() };
 }
 
@@ -106,11 +109,6 @@ async function report(host: Host, args: Arguments, text: string): Promise<void> 
   if (output === "-") return host.emit("out", bytes);
   await host.write(output, bytes);
   if (!args.has("quiet")) host.note(`${output}: ${bytes.length} bytes`);
-}
-
-function exitCode(outcome: Outcome, { wasi }: Program): number {
-  if (outcome.status === "trap") return exitCodeOfTrap(outcome.trap);
-  return outcome.status === "paused" ? Exit.Paused : exitCodeOfGuest(wasi?.program.exitCode ?? Exit.Ok);
 }
 
 async function profile(host: Host, args: Arguments): Promise<number> {
@@ -129,7 +127,7 @@ async function profile(host: Host, args: Arguments): Promise<number> {
     ? { ...host, print: (text) => host.note(text), emit: (_stream, bytes) => host.emit("err", bytes) }
     : host;
   const program = await prepareProgram(guests, args, file, args.positional.slice(1));
-  const { outcome, profile } = profiled(program);
+  const { outcome, profile } = await profiled(program);
   await report(host, args, written(profile, format, basename(file)));
   if (!aside && args.has("json")) {
     printJson(host, { ...outcomeData(outcome, program.type), output, fuel: { consumed: profile.fuel } });
@@ -139,7 +137,7 @@ async function profile(host: Host, args: Arguments): Promise<number> {
     printOutcome(host, outcome, program.type);
     if (!args.has("quiet")) host.note(`fuel used: ${profile.fuel}`);
   }
-  return exitCode(outcome, program);
+  return program.exitCode(outcome);
 }
 
 const DIFF_FORMATS: readonly Format[] = ["text", "html", "svg", "json"];
@@ -206,6 +204,7 @@ export const profileCommand: Command = {
     { name: "format", value: "name", choices: FORMATS, text: "Format of the report" },
     { name: "output", short: "o", value: "file", text: "File to write the report to; - is standard output" },
     { name: "diff", text: "Compare two saved profiles: before, then after" },
+    ...WATCH_FLAGS,
     ...PROGRAM_FLAGS,
   ],
   examples: [

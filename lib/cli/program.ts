@@ -12,15 +12,19 @@ import type { ImportLinker } from "../plugin/linker.ts";
 import type { Value } from "../plugin/plugin.ts";
 import { RwasmExecutor } from "../run/executor.ts";
 import type { ExecutorOptions } from "../run/executor.ts";
+import type { AsyncRunOptions } from "../run/run_options.ts";
 import type { Outcome } from "../vm/outcome.ts";
 import { RwasmStore } from "../vm/store.ts";
 import { type Arguments, choice, count } from "./arguments.ts";
 import type { Flag } from "./command.ts";
 import { needsInitialize, type Target, targetOf } from "./entry.ts";
+import { Exit, exitCodeOfGuest, exitCodeOfPause, exitCodeOfTrap } from "./exit.ts";
 import type { Access, Host } from "./host.ts";
 import { configOf, INPUT_FLAGS, moduleOf, readSource } from "./input.ts";
 import { type Context, loadPlugins, pluginFiles, standIn } from "./plugins.ts";
+import { RunLine } from "./progress.ts";
 import { parseValues } from "./values.ts";
+import { timeoutOf, watch } from "./watch.ts";
 import { offerWasi, WASI_MODULES, wasiAccess, type WasiRun, WORLD_FLAGS } from "./wasi.ts";
 
 const UNKNOWN = ["error", "trap", "zero"] as const;
@@ -70,7 +74,11 @@ export interface Program {
   readonly type: FunctionType;
   /** WASI, when it has it. */
   readonly wasi: WasiRun | undefined;
-  /** Runs it once, when it is wanted through something that stands before the executor. */
+  /** Runs it once, watched: Ctrl-C and `--timeout` pause it, and a line on the terminal shows how far it is. */
+  runWatched(options: ExecutorOptions): Promise<Outcome>;
+  /** The exit code of an outcome of it. */
+  exitCode(outcome: Outcome): number;
+  /** Runs it once at a stretch, when it is wanted through something that stands before the executor. */
   run(options: ExecutorOptions, through?: (executor: RwasmExecutor<Context>) => Runner): Outcome;
 }
 
@@ -101,12 +109,18 @@ export async function prepareProgram(
   const forProgram = usesWasi && type.params.length === 0;
   const params = parseValues(forProgram ? [] : guestArguments, type);
   const argv = [basename(file), ...args.values("arg"), ...forProgram ? guestArguments : []];
-  const wasi = await offerWasi(args, host, plugged, wasm, argv);
+  const line: RunLine = new RunLine(host, file, args.has("quiet"), () => store);
+  const wasi = await offerWasi(args, line.host, plugged, wasm, argv);
   if (unknown !== "error" && wasm !== undefined) standIn(wasm, plugged.linker, unknown);
   const zeros = unknown === "zero" ? { defaultImportedGlobalValue: 0n } : {};
   const linker = around(plugged.linker);
   const module = await moduleOf(source, { ...config, ...zeros, linker }, host, args);
-  const store = new RwasmStore<Context>({ ...plugged, linker, limits: config.limits, fuelLimit });
+  const store: RwasmStore<Context> = new RwasmStore<Context>({
+    ...plugged,
+    linker,
+    limits: config.limits,
+    fuelLimit,
+  });
   const initialize = wasi !== undefined && needsInitialize(wasm, target);
   return {
     file,
@@ -114,6 +128,21 @@ export async function prepareProgram(
     store,
     type,
     wasi,
+    async runWatched(options) {
+      const executor = new RwasmExecutor(store, module, options);
+      try {
+        return await watch(host, line, timeoutOf(args), (options) => {
+          return call(executor, target, params, initialize, () => {}, options);
+        });
+      } finally {
+        wasi?.end();
+      }
+    },
+    exitCode(outcome) {
+      if (outcome.status === "trap") return exitCodeOfTrap(outcome.trap);
+      if (outcome.status === "paused") return exitCodeOfPause(outcome);
+      return exitCodeOfGuest(wasi?.program.exitCode ?? Exit.Ok);
+    },
     run(options, through = (executor) => executor) {
       try {
         return start(through(new RwasmExecutor(store, module, options)), target, params, initialize);
@@ -138,4 +167,23 @@ function start(
     if (outcome.status !== "done") return outcome;
   }
   return executor.call(target.name, params);
+}
+
+/** Runs a program; a library of WASI is initialized first, which `initialized` is told of. */
+export async function call(
+  executor: RwasmExecutor<Context>,
+  target: Target | undefined,
+  params: readonly Value[],
+  initialize: boolean,
+  initialized: () => void,
+  options: () => AsyncRunOptions,
+): Promise<Outcome> {
+  if (target === undefined) return await executor.instantiateAsync(options());
+  if (target.name === undefined) return await executor.executeAsync(params, target.type, options());
+  if (initialize) {
+    const outcome = await executor.callAsync("_initialize", [], options());
+    if (outcome.status !== "done") return outcome;
+  }
+  initialized();
+  return await executor.callAsync(target.name, params, options());
 }

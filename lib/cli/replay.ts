@@ -5,8 +5,8 @@
  * @module
  */
 
-import { UsageError } from "../error.ts";
-import type { ValueType } from "../isa/module.ts";
+import { LinkError, UsageError } from "../error.ts";
+import type { RwasmModule, ValueType } from "../isa/module.ts";
 import { RwasmExecutor } from "../run/executor.ts";
 import { HostRecorder } from "../trace/record.ts";
 import { parseRecording, type Recording } from "../trace/recording.ts";
@@ -20,6 +20,7 @@ import type { Host } from "./host.ts";
 import { moduleOf, readSource } from "./input.ts";
 import { outcomeData, printOutcome } from "./outcome.ts";
 import type { Context } from "./plugins.ts";
+import { OutputFile } from "./output_file.ts";
 import { prepareProgram, programAccess } from "./program.ts";
 import { printJson } from "./report.ts";
 import { outputData } from "./wasi.ts";
@@ -33,6 +34,9 @@ interface Notes {
   readonly floats: "deterministic" | "trap";
   readonly zeros: boolean;
 }
+
+/** Characters of a recording that are collected before they are written. */
+const PIECE = 1 << 20;
 
 /** Flags of `run` that a recording cannot be made with: a run that pauses is not recorded here. */
 const EXCLUDED = ["snapshot", "pause-at-fuel", "timeout"] as const;
@@ -55,10 +59,23 @@ export async function recordRun(host: Host, args: Arguments, file: string, path:
   }
   const access = programAccess(args, file);
   await host.permit({ ...access, write: [...access.write ?? [], path] });
-  const lines: string[] = [];
+  const target = new OutputFile(host, path);
+  let lines = "", failure: { readonly error: unknown } | undefined;
+  const flush = (): void => {
+    try {
+      if (failure === undefined) target.write(new TextEncoder().encode(lines));
+    } catch (error) {
+      // A full disk is no answer of a host function: the guest goes on, and the user is told at the end.
+      failure = { error };
+    }
+    lines = "";
+  };
   let recorder: HostRecorder<Context> | undefined;
   const program = await prepareProgram(host, args, file, args.positional.slice(1), (linker) => {
-    recorder = new HostRecorder(linker, (line) => void lines.push(line));
+    recorder = new HostRecorder(linker, (line) => {
+      lines += `${line}\n`;
+      if (lines.length >= PIECE) flush();
+    });
     return recorder.linker;
   });
   const notes: Notes = {
@@ -72,7 +89,8 @@ export async function recordRun(host: Host, args: Arguments, file: string, path:
   try {
     outcome = program.run({}, (executor) => recorder!.over(executor));
   } finally {
-    await host.write(path, new TextEncoder().encode(lines.map((line) => `${line}\n`).join("")));
+    flush();
+    if (failure === undefined) await target.close();
   }
   const { store, type, wasi } = program;
   if (args.has("json")) {
@@ -84,10 +102,12 @@ export async function recordRun(host: Host, args: Arguments, file: string, path:
     });
   } else {
     printOutcome(host, outcome, type);
-    if (!args.has("quiet")) host.note(`fuel used: ${store.consumedFuel()}; recorded in ${path}`);
+    if (!args.has("quiet")) {
+      host.note(`fuel used: ${store.consumedFuel()}${failure === undefined ? `; recorded in ${path}` : ""}`);
+    }
   }
-  if (outcome.status === "trap") return exitCodeOfTrap(outcome.trap);
-  return outcome.status === "paused" ? Exit.Paused : exitCodeOfGuest(wasi?.program.exitCode ?? Exit.Ok);
+  if (failure !== undefined) throw failure.error;
+  return program.exitCode(outcome);
 }
 
 function notesOf({ head: { notes } }: Recording): Partial<Notes> {
@@ -106,6 +126,19 @@ function guestExit({ head, lines }: Recording): number {
   if (last === undefined || !("call" in last) || last.end !== "halt") return Exit.Ok;
   const called = head.functions.find(({ index }) => index === last.call);
   return called?.name === "proc_exit" ? last.args[0] ?? Exit.Ok : Exit.Ok;
+}
+
+/** Compiles for a replay, for which an import that the recording does not offer means that it is of another module. */
+async function compiled(compile: () => Promise<RwasmModule>): Promise<RwasmModule> {
+  try {
+    return await compile();
+  } catch (error) {
+    if (!(error instanceof LinkError)) throw error;
+    throw new LinkError("OtherModule", "Cannot replay: the recording is of another module", {
+      hint: "this one imports what the recorded one did not",
+      cause: error,
+    });
+  }
 }
 
 /** The `replay` command. */
@@ -145,17 +178,19 @@ export const replayCommand: Command = {
     await host.permit({ read: [path, file] });
     const recording = parseRecording(new TextDecoder().decode(await host.read(path)));
     const source = await readSource(host, file), { unmetered = false, floats, zeros } = notesOf(recording);
-    const module = await moduleOf(
-      source,
-      {
-        linker: recordedLinker(recording),
-        limits: recording.head.limits,
-        consumeFuel: !unmetered,
-        floats: floats === "trap" ? "trap" : "deterministic",
-        ...zeros === true ? { defaultImportedGlobalValue: 0n } : {},
-      },
-      host,
-      args,
+    const module = await compiled(() =>
+      moduleOf(
+        source,
+        {
+          linker: recordedLinker(recording),
+          limits: recording.head.limits,
+          consumeFuel: !unmetered,
+          floats: floats === "trap" ? "trap" : "deterministic",
+          ...zeros === true ? { defaultImportedGlobalValue: 0n } : {},
+        },
+        host,
+        args,
+      )
     );
     const json = args.has("json"), sinks = { 1: guestSink(host, "out"), 2: guestSink(host, "err") } as const;
     const kept: Record<1 | 2, string> = { 1: "", 2: "" };

@@ -20,7 +20,7 @@ import { configOf, limitsOf, moduleOf, PLUGIN_FLAGS, sourceOf } from "./input.ts
 import { type Context, isBuiltIn, loadPlugins, pluginFiles, standIn } from "./plugins.ts";
 import { RunLine } from "./progress.ts";
 import { tellEnding } from "./run.ts";
-import { ACCESS, keepRun, readRun, resumedArguments, type RunFile } from "./saved_run.ts";
+import { ACCESS, keepRun, type Kept, readRun, resumedArguments, type RunFile } from "./saved_run.ts";
 import { parseValues } from "./values.ts";
 import { offerWasi, wasiAccess, WORLD_FLAGS } from "./wasi.ts";
 import { timeoutOf, watch, WATCH_FLAGS } from "./watch.ts";
@@ -59,8 +59,20 @@ function fuelOf(args: Arguments, { consumedFuel }: SnapshotInfo, run: RunFile): 
 
 /** What a paused host function is answered with: the arguments behind the file. */
 function answerOf(args: Arguments, { paused }: SnapshotInfo): ReturnType<typeof parseValues> {
-  const results: readonly ValueType[] = paused?.results ?? [], texts = args.positional.slice(1);
-  return parseValues(texts, { params: results, results: [] });
+  const types: readonly ValueType[] = paused?.results ?? [], texts = args.positional.slice(1);
+  if (texts.length !== types.length) {
+    const wanted = `${types.length} result${types.length === 1 ? "" : "s"} of a host function`;
+    throw new UsageError(
+      "WrongResultCount",
+      `Cannot resume: the run waits for ${types.length === 0 ? "no results" : wanted}, not ${texts.length}`,
+      {
+        hint: types.length === 0
+          ? "the file is the only argument"
+          : `their types are ${types.join(", ")}; they follow the file or --`,
+      },
+    );
+  }
+  return parseValues(texts, { params: types, results: [] });
 }
 
 /** The `resume` command. */
@@ -124,6 +136,7 @@ export const resumeCommand: Command = {
       write: [...access.write ?? [], ...path === undefined ? [] : [path]],
       plugins: pluginFiles(given),
     });
+    if (path !== undefined) host.checkWritable?.(path);
     const snapshot = await host.read(file), info = inspectSnapshot(snapshot), run = readRun(file, snapshot);
     checkPlugins(run, given);
     return await resume(host, resumedArguments(run, given), given, { snapshot, info, run, path, engine });
@@ -153,7 +166,7 @@ async function resume(host: Host, args: Arguments, given: Arguments, job: Job): 
   // Where nothing is given, a file may not ask for more than the default.
   const limits: { limits?: Limits } = given.values("limits").length > 0 ? { limits: limitsOf(given) } : {};
   const fuel = fuelOf(given, info, run);
-  let outcome: Outcome, again: string | undefined;
+  let outcome: Outcome, again: Kept | undefined;
   try {
     const restored = executor = RwasmExecutor.restore<Context>(snapshot, {
       module,
@@ -171,7 +184,7 @@ async function resume(host: Host, args: Arguments, given: Arguments, job: Job): 
       const params = parseValues(texts, target!.type);
       next = undefined;
       return await restored.callAsync(name, params, options());
-    });
+    }, path !== undefined);
     if (outcome.status === "paused" && path !== undefined) {
       const access = Object.fromEntries(ACCESS.map((name) => [name, args.values(name)]));
       const kept = { ...run, access, fuelLimit: fuel.limit, next };

@@ -10,7 +10,6 @@ import { UsageError } from "../error.ts";
 import type { FunctionType, RwasmModule, ValueType } from "../isa/module.ts";
 import type { Value } from "../plugin/plugin.ts";
 import { RwasmExecutor } from "../run/executor.ts";
-import type { AsyncRunOptions } from "../run/run_options.ts";
 import type { Outcome } from "../vm/outcome.ts";
 import { RwasmStore } from "../vm/store.ts";
 import { type Arguments, choice, count, fileArgument } from "./arguments.ts";
@@ -22,9 +21,10 @@ import { configOf, INPUT_FLAGS, moduleOf, readSource } from "./input.ts";
 import { outcomeData, printOutcome } from "./outcome.ts";
 import { type Context, loadPlugins, pluginFiles, standIn } from "./plugins.ts";
 import { RunLine } from "./progress.ts";
+import { call } from "./program.ts";
 import { recordRun } from "./replay.ts";
 import { printJson } from "./report.ts";
-import { flagsToKeep, keepRun, type RunFile } from "./saved_run.ts";
+import { flagsToKeep, keepRun, type Kept, type RunFile } from "./saved_run.ts";
 import { parseValues } from "./values.ts";
 import { timeoutOf, watch, WATCH_FLAGS } from "./watch.ts";
 import { offerWasi, outputData, WASI_MODULES, wasiAccess, type WasiRun, WORLD_FLAGS } from "./wasi.ts";
@@ -62,25 +62,6 @@ export class Timings {
   }
 }
 
-/** Runs a program; a library of WASI is initialized first, which `initialized` is told of. */
-async function call(
-  executor: RwasmExecutor<Context>,
-  target: Target | undefined,
-  params: readonly Value[],
-  initialize: boolean,
-  initialized: () => void,
-  options: () => AsyncRunOptions,
-): Promise<Outcome> {
-  if (target === undefined) return await executor.instantiateAsync(options());
-  if (target.name === undefined) return await executor.executeAsync(params, target.type, options());
-  if (initialize) {
-    const outcome = await executor.callAsync("_initialize", [], options());
-    if (outcome.status !== "done") return outcome;
-  }
-  initialized();
-  return await executor.callAsync(target.name, params, options());
-}
-
 /** What is told of a run when it is over. */
 export interface Ending {
   /** How it ended. */
@@ -91,10 +72,17 @@ export interface Ending {
   readonly store: RwasmStore<Context>;
   /** Its WASI. */
   readonly wasi: WasiRun | undefined;
-  /** The command line that goes on with it, when it was written to a file. */
-  readonly resume: string | undefined;
+  /** How to go on with it, when it was written to a file. */
+  readonly resume: Kept | undefined;
   /** How long it took. */
   readonly timings: Timings | undefined;
+}
+
+function awaitsText({ awaits }: Kept): string {
+  if (awaits.length === 0) return "";
+  return `, with the result${awaits.length > 1 ? "s" : ""} of the host function (${
+    awaits.join(", ")
+  }) behind it`;
 }
 
 /** Tells how a run ended; gives the exit code. */
@@ -107,7 +95,9 @@ export function tellEnding(host: Host, args: Arguments, ending: Ending): number 
       ...wasi === undefined ? {} : outputData(wasi),
       fuel,
       memoryBytes: store.memory.byteLength,
-      ...resume === undefined ? {} : { resume },
+      ...resume === undefined
+        ? {}
+        : { resume: resume.line, ...resume.awaits.length === 0 ? {} : { awaits: resume.awaits } },
       ...args.has("timings") && timings !== undefined ? { milliseconds: timings.data() } : {},
     });
   } else {
@@ -116,7 +106,7 @@ export function tellEnding(host: Host, args: Arguments, ending: Ending): number 
       host.note(`fuel used: ${fuel.consumed}${fuel.remaining === null ? "" : `, left: ${fuel.remaining}`}`);
     }
     if (args.has("timings") && timings !== undefined) host.note(`time: ${timings.text()}`);
-    if (resume !== undefined) host.note(`to go on:\n  ${resume}`);
+    if (resume !== undefined) host.note(`to go on${awaitsText(resume)}:\n  ${resume.line}`);
   }
   if (outcome.status === "trap") return exitCodeOfTrap(outcome.trap);
   if (outcome.status === "paused") return exitCodeOfPause(outcome, resume !== undefined);
@@ -143,12 +133,12 @@ async function runModule(host: Host, args: Arguments, module: RwasmModule, job: 
   const { store, target, wasi, params, timings, line, kept } = job, path = args.value("snapshot");
   const engine = choice(args, "engine", ENGINES) ?? "auto";
   const onOutOfFuel = pausesAtFuel(args) ? "pause" : "trap";
-  let outcome: Outcome, resume: string | undefined, next = job.initialize ? job.next : undefined;
+  let outcome: Outcome, resume: Kept | undefined, next = job.initialize ? job.next : undefined;
   try {
     const executor = new RwasmExecutor(store, module, { engine, onOutOfFuel });
     outcome = await watch(host, line, timeoutOf(args), (options) => {
       return call(executor, target, params, job.initialize, () => next = undefined, options);
-    });
+    }, path !== undefined);
     if (outcome.status === "paused" && path !== undefined) {
       resume = await keepRun(host, path, executor, { ...kept, next });
     }
@@ -194,7 +184,8 @@ export const runCommand: Command = {
     {
       name: "snapshot",
       value: "file",
-      text: "Where to save the run when it pauses, by Ctrl-C too; the command resume goes on with it",
+      text:
+        "Where to save the run when it pauses, by Ctrl-C too (while it waits for input, at the end of that); the command resume goes on with it",
     },
     { name: "type", value: "type", text: 'Type of the entry point of a .rwasm file: "(i32) -> (i64)"' },
     {
@@ -278,6 +269,8 @@ export const runCommand: Command = {
       write: [...world.write ?? [], ...snapshot === undefined ? [] : [snapshot]],
       plugins: pluginFiles(args),
     });
+    // The run may be long, and all of it would be lost.
+    if (snapshot !== undefined) host.checkWritable?.(snapshot);
 
     const timings = new Timings(host);
     const plugged = await loadPlugins(args, host);

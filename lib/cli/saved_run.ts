@@ -137,15 +137,25 @@ function isCall(value: unknown): value is { name: string; args: string[] } {
   return typeof name === "string" && isTexts(args);
 }
 
+/** How to go on with a run that was written to a file. */
+export interface Kept {
+  /** The command line. */
+  readonly line: string;
+  /** Types of the results that must follow it: those that a host function owes. */
+  readonly awaits: readonly ValueType[];
+}
+
 /** Writes the file of a paused run; the command line that goes on with it. */
 export async function keepRun(
   host: Host,
   path: string,
   executor: RwasmExecutor<Context>,
   run: RunFile,
-): Promise<string> {
-  await host.write(path, executor.snapshot({ attachment: encodeRun(run) }));
-  return resumeLine(host, path, executor.store.limits, run);
+): Promise<Kept> {
+  const bytes = executor.snapshot({ attachment: encodeRun(run) });
+  await host.write(path, bytes);
+  const awaits = inspectSnapshot(bytes).paused?.results ?? [];
+  return { line: resumeLine(host, path, executor.store.limits, run), awaits };
 }
 
 /** Directories that a `--dir` flag names, as access to the host. */

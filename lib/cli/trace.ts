@@ -18,11 +18,12 @@ import { Tracer, type TracerOptions } from "../trace/tracer.ts";
 import type { Outcome } from "../vm/outcome.ts";
 import { type Arguments, choice, count, fileArgument } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { Exit, exitCodeOfGuest, exitCodeOfTrap } from "./exit.ts";
-import type { Host } from "./host.ts";
+import { escaped, type Host } from "./host.ts";
 import { outcomeData, printOutcome } from "./outcome.ts";
+import { OutputFile } from "./output_file.ts";
 import { prepareProgram, type Program, PROGRAM_FLAGS, programAccess } from "./program.ts";
 import { printJson } from "./report.ts";
+import { WATCH_FLAGS } from "./watch.ts";
 
 const FORMATS = ["text", "binary", "jsonl", "perfetto"] as const;
 type Format = typeof FORMATS[number];
@@ -97,6 +98,11 @@ function writerOf(
   }
 }
 
+/** A text with a guest's names in it, which shall steer no terminal and begin no line. */
+function oneLine(text: string): string {
+  return escaped(text).replaceAll("\n", "\\n");
+}
+
 /** A line per instruction and event. */
 function textWriter(code: TraceCode, write: (bytes: Uint8Array) => void): TraceWriter {
   let lines: string[] = [], place = "";
@@ -105,7 +111,7 @@ function textWriter(code: TraceCode, write: (bytes: Uint8Array) => void): TraceW
       walk(chunk, {
         instruction(chunk, row) {
           const pc = chunk.pc[row]!, label = functionLabel(code, pc), depth = chunk.depth[row]!;
-          if (label !== place) lines.push(`${place = label}:`);
+          if (label !== place) lines.push(`${oneLine(place = label)}:`);
           const index = String(chunk.step?.[row] ?? chunk.first + row).padStart(8);
           const top = chunk.height[row]! > 0 ? `top ${chunk.top[row]}` : "empty";
           lines.push(
@@ -115,59 +121,12 @@ function textWriter(code: TraceCode, write: (bytes: Uint8Array) => void): TraceW
               `fuel ${chunk.fuel[row]! >>> 0}`,
           );
         },
-        event: (chunk, event) => void lines.push(`          ${eventText(code, chunk, event)}`),
+        event: (chunk, event) => void lines.push(`          ${oneLine(eventText(code, chunk, event))}`),
       });
       write(encoder.encode(lines.map((line) => `${line}\n`).join("")));
       lines = [];
     },
     end: () => {},
-  };
-}
-
-/** Where a trace goes: to a file piece by piece where the host can do that. */
-interface Target {
-  write(bytes: Uint8Array): void;
-  close(): Promise<void>;
-  /** Bytes written. */
-  readonly length: number;
-}
-
-function targetOf(host: Host, path: string): Target {
-  const file = path === "-"
-    ? { write: (bytes: Uint8Array) => host.emit("out", bytes), close: () => {} }
-    : host.create?.(path);
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  return {
-    get length() {
-      return length;
-    },
-    write(bytes) {
-      length += bytes.length;
-      if (file === undefined) parts.push(bytes.slice());
-      else file.write(bytes);
-    },
-    async close() {
-      if (file !== undefined) return file.close();
-      const whole = new Uint8Array(length);
-      let at = 0;
-      for (const part of parts) {
-        whole.set(part, at);
-        at += part.length;
-      }
-      await host.write(path, whole);
-    },
-  };
-}
-
-/** Shows on a terminal how far a run is. */
-function progressOf(host: Host, quiet: boolean): ((instructions: number) => void) | undefined {
-  if (quiet || !host.terminal.err) return undefined;
-  const began = host.now();
-  return (instructions) => {
-    const millions = Math.round(instructions / 1e6),
-      rate = instructions / Math.max(1, host.now() - began) / 1000;
-    host.emit("err", encoder.encode(`\r\x1b[K${millions} M instructions, ${rate.toFixed(1)} M per second`));
   };
 }
 
@@ -177,8 +136,13 @@ interface Traced {
   readonly tracer: Tracer;
 }
 
-function traced(host: Host, args: Arguments, program: Program, format: Format, target: Target): Traced {
-  const options = tracerOptions(args), progress = progressOf(host, args.has("quiet"));
+async function traced(
+  args: Arguments,
+  program: Program,
+  format: Format,
+  target: OutputFile,
+): Promise<Traced> {
+  const options = tracerOptions(args);
   const ringed = options.last !== undefined;
   const most = options.most ?? (format === "text" && !ringed ? TEXT_INSTRUCTIONS : undefined);
   let writer: TraceWriter | undefined;
@@ -191,13 +155,8 @@ function traced(host: Host, args: Arguments, program: Program, format: Format, t
     );
     writer.chunk(chunk);
   };
-  const tracer: Tracer = new Tracer({ ...options, most, progress, ...ringed ? {} : { sink: chunk } });
-  let outcome: Outcome;
-  try {
-    outcome = program.run({ tracer });
-  } finally {
-    if (progress !== undefined) host.emit("err", encoder.encode("\r\x1b[K"));
-  }
+  const tracer: Tracer = new Tracer({ ...options, most, ...ringed ? {} : { sink: chunk } });
+  const outcome = await program.runWatched({ tracer });
   if (ringed) lastOf(tracer, options.last!).forEach(chunk);
   else tracer.finish();
   writer ??= writerOf(format, tracer, wholeRun(options), (bytes) => target.write(bytes));
@@ -235,7 +194,7 @@ export const traceCommand: Command = {
     "",
     "--output chooses the format by its ending, unless --format does: .jsonl for JSON lines, .json for a",
     "Chrome trace that ui.perfetto.dev opens (one instruction is one microsecond), .txt for text, others",
-    "binary, which diff reads. Without it text goes to standard output, the first 1000 instructions",
+    "binary, which diff reads. Ctrl-C ends the run and leaves a whole file. Without --output text goes to standard output, the first 1000 instructions",
     "unless --most or --last says how many, and what the program writes to standard error.",
   ],
   flags: [
@@ -258,6 +217,7 @@ export const traceCommand: Command = {
     { name: "every", value: "n", text: "Only every n-th instruction" },
     { name: "most", value: "n", text: "Stop recording after n instructions; the run goes on" },
     { name: "last", value: "n", text: "Record only the last n instructions, such as those before a trap" },
+    ...WATCH_FLAGS,
     ...PROGRAM_FLAGS,
   ],
   examples: [
@@ -291,12 +251,14 @@ export const traceCommand: Command = {
     const aside = output === "-";
     const guests: Host = aside ? { ...host, emit: (_stream, bytes) => host.emit("err", bytes) } : host;
     const program = await prepareProgram(guests, args, file, args.positional.slice(1));
-    const target = targetOf(host, output);
+    const target = new OutputFile(host, output);
     let result: Traced;
     try {
-      result = traced(host, args, program, format, target);
-    } finally {
+      result = await traced(args, program, format, target);
       await target.close();
+    } catch (error) {
+      target.discard();
+      throw error;
     }
     const { outcome, tracer } = result, { instructions, executed } = tracer;
     if (!aside && args.has("json")) {
@@ -313,12 +275,13 @@ export const traceCommand: Command = {
       if (!aside || outcome.status !== "done") printOutcome(host, outcome, program.type);
       if (!args.has("quiet")) {
         const of = instructions === executed && !tracer.truncated ? "" : " of a longer run";
-        host.note(`traced ${instructions} instructions${of}, ${target.length} bytes, hash ${tracer.hash()}`);
+        const last = args.value("last"),
+          kept = last === undefined ? "" : ` (kept: the last ${Math.min(Number(last), instructions)})`;
+        host.note(
+          `traced ${instructions} instructions${of}${kept}, ${target.length} bytes, hash ${tracer.hash()}`,
+        );
       }
     }
-    if (outcome.status === "trap") return exitCodeOfTrap(outcome.trap);
-    return outcome.status === "paused"
-      ? Exit.Paused
-      : exitCodeOfGuest(program.wasi?.program.exitCode ?? Exit.Ok);
+    return program.exitCode(outcome);
   },
 };

@@ -43,15 +43,19 @@ export function timeoutOf(args: Arguments): number | undefined {
   return Number(amount) * UNITS[unit];
 }
 
-/** Runs something until it ends, its time is over, or the user wants it to stop; both are paused outcomes. */
+/**
+ * Runs something until it ends, its time is over, or the user wants it to stop; both are paused outcomes.
+ * With `keeps` the pause is worth waiting for: Ctrl-C does not end the process while the guest waits for input.
+ */
 export async function watch(
   host: Host,
   line: RunLine,
   timeoutMs: number | undefined,
   run: (options: () => AsyncRunOptions) => Promise<Outcome>,
+  keeps = false,
 ): Promise<Outcome> {
   const stop = new AbortController(), end = performance.now() + (timeoutMs ?? Infinity);
-  const release = host.onInterrupt?.(() => stop.abort("interrupted by Ctrl-C"));
+  const release = host.onInterrupt?.(() => stop.abort("interrupted by Ctrl-C"), keeps);
   line.start();
   try {
     // Several runs, one after the other, share the time.

@@ -30,10 +30,22 @@ export const Local = {
   single: 12,
   /** The same for f64. */
   double: 13,
+  /** Two neighboring words of the instruction, read at once: each load tests that its address is inside. */
+  pair: 14,
+  /** Two others. */
+  other: 15,
+  /** The first two words: number and operand 1. */
+  head: 16,
 } as const;
 
-/** Types of the locals behind the parameters: how many of each. */
-export const LOCAL_TYPES = { i64: 5, i32: 3, f32: 1, f64: 1 } as const;
+/** Locals behind the parameters: their types and how many of each, in order. */
+export const LOCAL_TYPES = [
+  ["i64", 5],
+  ["i32", 3],
+  ["f32", 1],
+  ["f64", 1],
+  ["i64", 3],
+] as const;
 
 /** Memory of the guest; the state is memory 0. */
 export const GUEST = 1;
@@ -57,6 +69,8 @@ export class HandlerEmitter {
   takes: Kind | undefined;
   /** Operands that are read as slots, by bit. */
   reads = 0;
+  /** Those of them that are of more than one slot. */
+  wide = 0;
 
   /** Words of the operands, by the number the body knows; undefined when they are the same. */
   #places: readonly number[] | undefined;
@@ -116,10 +130,39 @@ export class HandlerEmitter {
     return this;
   }
 
+  /** Words behind the head that were read outside of branches, in this order. */
+  readonly words: number[] = [];
+  /** By word: the local for it and the next one. */
+  #pairs: ReadonlyMap<number, number> = new Map();
+  /** Pairs that are in their local. */
+  readonly #loaded = new Set<number>();
+  /** Branches around what is being emitted: what is loaded there is not loaded behind them. */
+  #branches = 0;
+
+  /** Words that are to be read together with the next one, and the locals for both. */
+  usePairs(pairs: ReadonlyMap<number, number>): void {
+    this.#pairs = pairs;
+  }
+
   /** Pushes operand `k` of the instruction; the handler number is word 0. */
   operand(k: number): this {
+    const word = this.#word(k);
+    if (word === 1) return this.get(Local.head).i64(32).op(0x88, 0xa7);
+    if (this.#branches === 0) this.words.push(word);
+    for (const low of [word, word - 1]) {
+      const local = this.#pairs.get(low);
+      if (local === undefined) continue;
+      if (!this.#loaded.has(low)) {
+        if (this.#branches > 0) continue;
+        this.#loaded.add(low);
+        this.get(Local.ip).op(0x29);
+        this.code.memory(4 * low);
+        this.tee(local);
+      } else this.get(local);
+      return low === word ? this.op(0xa7) : this.i64(32).op(0x88, 0xa7);
+    }
     this.get(Local.ip).op(0x28);
-    this.code.memory(4 * this.#word(k));
+    this.code.memory(4 * word);
     return this;
   }
 
@@ -138,6 +181,7 @@ export class HandlerEmitter {
   /** Pushes the value of the slot that operand `k` names, `more` bytes further. */
   read(k: number, kind: Kind, more = 0): this {
     this.reads |= 1 << this.#word(k);
+    if (kind === "i64" || kind === "f64" || more > 0) this.wide |= 1 << this.#word(k);
     this.slot(k).op(LOADS[kind]);
     this.code.memory(more);
     return this;
@@ -235,7 +279,9 @@ export class HandlerEmitter {
   if(then: () => void): this {
     this.op(0x04, 0x40);
     this.#depth++;
+    this.#branches++;
     then();
+    this.#branches--;
     this.#depth--;
     return this.op(0x0b);
   }
@@ -282,10 +328,17 @@ export class HandlerEmitter {
    * address; when it does not fit the slice, that is where the loop stops.
    */
   jumpIf(k: number): this {
-    this.op(0x45).i32(3).op(0x74).get(Local.ip).op(0x6a).tee(Local.a).op(0x28); // 8 bytes further when 0
-    this.code.memory(4 * this.#word(k));
-    this.set(Local.ip).get(Local.a).op(0x28);
-    this.code.memory(4 * this.#word(k) + 4);
+    // A branch, which the processor predicts, goes on without waiting for the comparison; selecting would not.
+    const way = (word: number) => {
+      this.get(Local.ip).op(0x29);
+      this.code.memory(4 * word);
+      this.tee(Local.pair).op(0xa7).set(Local.ip).get(Local.pair).i64(32).op(0x88, 0xa7).set(Local.b);
+    };
+    this.op(0x04, 0x40);
+    way(this.#word(k));
+    this.op(0x05);
+    way(this.#word(k) + 2);
+    this.op(0x0b).get(Local.b);
     return this.chargeAndGo();
   }
 

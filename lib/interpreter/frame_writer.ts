@@ -20,6 +20,7 @@ import {
   nameOf,
   ONLY,
   READS,
+  READS_WIDE,
   STORED,
   TAKEN,
   TAKERS,
@@ -513,17 +514,21 @@ export class FrameWriter {
   /** Whether nobody reads a result of the instruction before from its slot: the one at `at` has been given it. */
   #isDead(result: number, kind: number, at: number): boolean {
     const { words } = this.program, handler = words[at], slot = result >> 2, below = this.#below;
+    const wide = kind === Value.I64 || kind === Value.F64;
     if (slot < this.sp) {
       // It may still be overwritten by what takes it.
-      const wide = kind === Value.I64 || kind === Value.F64, leaves = LEAVES[handler];
+      const leaves = LEAVES[handler];
       if (leaves === Value.None || words[at + 1] !== result) return false;
       if (this.#copies[below + slot] !== 0) return false;
       if (wide && (this.#copies[below + slot + 1] !== 0 || (leaves !== Value.I64 && leaves !== Value.F64))) {
         return false;
       }
     }
+    const bytes = wide ? 8 : 4;
     for (let reads = READS[handler] >> 1, k = 1; reads !== 0; reads >>= 1, k++) {
-      if ((reads & 1) !== 0 && Math.abs(words[at + k] - result) <= 4) return false;
+      if ((reads & 1) === 0) continue;
+      const further = words[at + k] - result;
+      if (further < bytes && further > ((READS_WIDE[handler] >> k & 1) !== 0 ? -8 : -4)) return false;
     }
     return true;
   }

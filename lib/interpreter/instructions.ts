@@ -77,6 +77,9 @@ export const WORDS: Uint8Array = small(LIST.length);
 /** Operands that name slots to be read, by bit. */
 export const READS: Uint8Array = small(LIST.length);
 
+/** Those of them that name two slots, by bit. */
+export const READS_WIDE: Uint8Array = small(LIST.length);
+
 /** What each instruction leaves in the accumulator. */
 export const LEAVES: Uint8Array = small(LIST.length);
 

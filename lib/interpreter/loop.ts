@@ -24,6 +24,8 @@ export interface HandlerFacts {
   readonly takes: Kind | undefined;
   /** Operands that are slots it reads, by bit. */
   readonly reads: number;
+  /** Those of them that are of two slots, by bit. */
+  readonly wide: number;
 }
 
 /**
@@ -56,14 +58,18 @@ function emit(counting: boolean): { bytes: Uint8Array<ArrayBuffer>; facts: Handl
     code.op(0x20).u32(Local.ip).op(0x20).u32(Local.ip).op(0x28).memory(0, COUNTS).op(0x41, 0x01, 0x6a, 0x36);
     code.memory(0, COUNTS);
   }
-  code.op(0x20).u32(Local.ip).op(0x28).memory(0).op(0x0e).u32(count - 1);
+  code.op(0x20).u32(Local.ip).op(0x29).memory(0).op(0x22).u32(Local.head).op(0xa7, 0x0e).u32(count - 1);
   for (let n = 0; n < count; n++) code.u32(n);
   const facts = HANDLERS.map((handler, number) => {
     code.u8(0x0b);
+    // What it reads must be known before it is emitted.
+    const trial = new HandlerEmitter(new CodeWriter(), count - 1 - number);
+    handler.emit(trial, handler.operands.length + 1);
     const emitter = new HandlerEmitter(code, count - 1 - number);
+    emitter.usePairs(pairsOf(trial.words));
     handler.emit(emitter, handler.operands.length + 1);
-    const { leaves, takes, reads } = emitter;
-    return { leaves, takes, reads };
+    const { leaves, takes, reads, wide } = emitter;
+    return { leaves, takes, reads, wide };
   });
   code.op(0x0b, 0x00, 0x0b); // end of loop; unreachable; end of block
   for (
@@ -87,12 +93,20 @@ function emit(counting: boolean): { bytes: Uint8Array<ArrayBuffer>; facts: Handl
     ],
     functions: [{
       type: 0,
-      locals: (["i64", "i32", "f32", "f64"] as const).flatMap((type) =>
-        Array<number>(LOCAL_TYPES[type]).fill(TYPE_BYTES[type])
-      ),
+      locals: LOCAL_TYPES.flatMap(([type, count]) => Array<number>(count).fill(TYPE_BYTES[type])),
       body: code.finish(),
     }],
     exports: [{ name: "run", index: 0 }],
   });
   return { bytes, facts };
+}
+
+/** Neighbors among the words that a handler reads: one load serves both. By the first: the local for them. */
+function pairsOf(read: readonly number[]): Map<number, number> {
+  const words = [...new Set(read)].sort((a, b) => a - b), pairs = new Map<number, number>();
+  for (let k = 0; k + 1 < words.length && pairs.size < 2; k++) {
+    if (words[k + 1] !== words[k] + 1) continue;
+    pairs.set(words[k++], pairs.size === 0 ? Local.pair : Local.other);
+  }
+  return pairs;
 }

@@ -717,7 +717,8 @@ export class Lowering {
     words[at + 2] = this.#skip(callee);
     words[at + 3] = pc + 1;
     words[at + 4] = 4 * frame.sp;
-    words[at + 5] = 4 * this.#verified.heights[pc + 1];
+    words[at + 5] = 0;
+    words[at + 6] = 4 * this.#verified.heights[pc + 1];
     this.#enterNext(pc + 1);
   }
 

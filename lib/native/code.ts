@@ -17,11 +17,11 @@ import { targetsAt } from "./state.ts";
 import { findNeeds, type Needs } from "./limits.ts";
 import type { Surroundings } from "./calls.ts";
 
-/** Taken now: a program may put something else into the place of the global later. */
-const HostModule = WebAssembly.Module;
+/** Taken now: a program may put something else into the place of the globals later. */
+const { Module: HostModule, CompileError } = WebAssembly;
 
 /** Instructions after which a batch takes no further functions. */
-const BATCH_INSTRUCTIONS = 20_000;
+const BATCH_INSTRUCTIONS = 300_000;
 
 /** Functions that an indirect call may go to above which they are not compiled with it. */
 const MOST_INDIRECT = 64;
@@ -46,6 +46,16 @@ export interface Resumable {
   readonly module: WebAssembly.Module;
   /** By pc: the target, for places where a frame can go on. */
   readonly targets: ReadonlyMap<number, number>;
+}
+
+/** What a position in an emitted module means. */
+export interface Location {
+  /** The function that was compiled. */
+  readonly number: number;
+  /** The instruction; of calls that behind. */
+  readonly pc: number;
+  /** Where the instruction's function would have returned to in that one, when it is another; else 0. */
+  readonly outer: number;
 }
 
 /** Where an emitted module has its functions. */
@@ -136,8 +146,8 @@ export class NativeCode {
     return resumable;
   }
 
-  /** Name, or part of a name, of a script in a stack trace, and a position in it: function and pc. */
-  locate(script: string, position: number): { readonly number: number; readonly pc: number } | undefined {
+  /** What a position in a script of a stack trace means, when the script is one of these modules. */
+  locate(script: string, position: number): Location | undefined {
     const at = script.indexOf(NAME);
     if (at < 0) return undefined;
     const located = this.#located.get(parseInt(script.slice(at + NAME.length), 10));
@@ -152,13 +162,15 @@ export class NativeCode {
     if (low === 0) return undefined;
     const { number, marks, position: start } = functions[low - 1], offset = position - start;
     low = 0;
-    high = marks.length >> 1;
+    high = marks.length / 3;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (marks[2 * middle] < offset) low = middle + 1;
+      if (marks[3 * middle] < offset) low = middle + 1;
       else high = middle;
     }
-    return marks[2 * low] === offset ? { number, pc: marks[2 * low + 1] } : undefined;
+    return marks[3 * low] === offset
+      ? { number, pc: marks[3 * low + 1], outer: marks[3 * low + 2] }
+      : undefined;
   }
 
   #finish(assembly: Assembly, translated: readonly Translated[]): WebAssembly.Module {
@@ -169,10 +181,19 @@ export class NativeCode {
   }
 
   #compile(root: number): Batch {
-    const numbers = this.#gather(root), assembly = new Assembly(), { signatures } = this;
-    const places = new Places(assembly, numbers);
+    try {
+      return this.#compileAll(this.#gather(root), Mode.Call);
+    } catch (error) {
+      // The engine has limits of its own. What it refuses stays in the interpreter.
+      if (!isRefusal(error)) throw error;
+      return this.#compileAll([root], Mode.Leave);
+    }
+  }
+
+  #compileAll(numbers: readonly number[], mode: number): Batch {
+    const assembly = new Assembly(), { signatures } = this, places = new Places(assembly, numbers);
     const translated = numbers.map((number) =>
-      this.functions[number] = this.#translator.translate(number, Mode.Call, places)!
+      this.functions[number] = this.#translator.translate(number, mode, places)!
     );
     for (const { number, locals, body } of translated) {
       assembly.place(number + 1, assembly.add(assembly.typeOf(signatures.of(number)), locals, body));
@@ -255,8 +276,18 @@ export class NativeCode {
     this.#addOthers(assembly, places, { [number]: one });
     assembly.addResume(index, shape);
     this.resumed.set(number, one);
-    return { module: this.#finish(assembly, [one]), targets };
+    try {
+      return { module: this.#finish(assembly, [one]), targets };
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return undefined;
+    }
   }
+}
+
+/** Whether an error says that the engine does not compile a module, or has no memory left for it. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof CompileError || error instanceof RangeError;
 }
 
 /** Where the functions of a module that is being put together come to be: first those it is for, then others. */

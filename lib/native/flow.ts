@@ -341,7 +341,7 @@ export class FlowGraph {
 }
 
 /** By opcode: 1 when the host may perform it for compiled code. */
-const STEPPED: Uint8Array = steppedTable();
+export const STEPPED: Uint8Array = steppedTable();
 
 function steppedTable(): Uint8Array {
   const table = new Uint8Array(256);

@@ -54,10 +54,12 @@ export class Frame {
   counted = 0;
   /** Blocks of the open labels, the outermost first. The first one is where the frame is left. */
   readonly labels: number[] = [];
-  /** Code and height of each site. */
+  /** Code, height and outer return address of each site. */
   readonly sites: number[] = [];
-  /** Positions in the code of what may be in a stack trace, and pcs. */
+  /** Positions in the code of what may be in a stack trace, pcs, and outer return addresses. */
   readonly marks: number[] = [];
+  /** While a callee is translated in the place of its call: the return address; else 0. */
+  outer = 0;
 
   readonly #metered: boolean;
   #site = -1;
@@ -77,7 +79,7 @@ export class Frame {
     this.shape = shape;
     this.resumed = resumed;
     this.published = false;
-    this.counted = 0;
+    this.counted = this.outer = 0;
     this.labels.length = this.sites.length = this.marks.length = 0;
     this.#site = this.#word = -1;
     this.#wide.length = this.#floats.length = 0;
@@ -134,7 +136,7 @@ export class Frame {
 
   /** Notes that the next instruction may be in a stack trace. */
   mark(pc: number): void {
-    this.marks.push(this.code.length, pc);
+    this.marks.push(this.code.length, pc, this.outer);
   }
 
   /** Makes the fuel known to the host, which a trap of the engine asks for. */
@@ -148,9 +150,9 @@ export class Frame {
   /** From here on the frame stands at a site: the slots below a height are written when it is left. */
   site(pc: number, reason: number, height: number): void {
     if (this.#site < 0) this.#site = this.slots.newLocal(I32);
-    this.code.u8(0x41).s32(this.sites.length >> 1);
+    this.code.u8(0x41).s32(this.sites.length / 3);
     this.slots.set(this.#site);
-    this.sites.push((pc << REASON_BITS) | reason, height);
+    this.sites.push((pc << REASON_BITS) | reason, height, this.outer);
   }
 
   /** Brings everything home for a stop at an instruction that has done nothing yet. */
@@ -257,14 +259,14 @@ export class Frame {
   /** Heights at which sites write the frame, ascending. */
   #heights(): number[] {
     const heights = new Set<number>();
-    for (let k = 1; k < this.sites.length; k += 2) heights.add(this.sites[k]);
+    for (let k = 1; k < this.sites.length; k += 3) heights.add(this.sites[k]);
     return [...heights].sort((a, b) => a - b);
   }
 
-  /** By site: its code, and the position of its height among all. */
+  /** By site: its code, the position of its height among all, and the outer return address. */
   siteTable(): Int32Array {
     const positions = new Map(this.#heights().map((height, k) => [height, k]));
-    return Int32Array.from(this.sites, (value, k) => (k & 1) === 0 ? value : positions.get(value)!);
+    return Int32Array.from(this.sites, (value, k) => k % 3 === 1 ? positions.get(value)! : value);
   }
 
   /** Ends the function where it is left: with a call of its saver, whose index is asked for. */

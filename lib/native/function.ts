@@ -10,6 +10,7 @@
 import { Op } from "../isa/opcode.ts";
 import type { VerifiedModule } from "../isa/verify.ts";
 import { Calls, type Surroundings } from "./calls.ts";
+import { Inlining, MOST_INLINED } from "./inlining.ts";
 import { FlowGraph } from "./flow.ts";
 import { Frame, LOAD_OPCODES, NO_BLOCK, type Saver, width } from "./frame.ts";
 import { Instructions } from "./instructions.ts";
@@ -49,9 +50,16 @@ export interface Translated {
   readonly body: Uint8Array;
   /** What saves its frame; undefined when nothing ever has to. */
   readonly saver: Saver | undefined;
-  /** By site: its code (`Reason` and pc), and the position of its height among those a frame is written at. */
+  /**
+   * By site three words: its code (`Reason` and pc), the position of its height among those a frame is
+   * written at, and where the function whose instruction that is would have returned to, when it stands
+   * in the place of its call; else 0.
+   */
   readonly sites: Int32Array;
-  /** Positions in the body of instructions that may be in a stack trace, and the pc of each; of calls that behind. */
+  /**
+   * By instruction that may be in a stack trace three words: its position in the body, its pc, of calls
+   * that behind, and where its function would have returned to, as for sites.
+   */
   readonly marks: Int32Array;
 }
 
@@ -94,6 +102,7 @@ export class Translator {
   readonly #frame: Frame;
   readonly #instructions: Instructions;
   readonly #calls: Calls;
+  readonly #inlining: Inlining;
 
   #mode = 0;
   #targetLocal = -1;
@@ -114,6 +123,7 @@ export class Translator {
     this.#common = common;
     this.#verified = verified;
     this.#flow = new FlowGraph(verified, hidden);
+    this.#inlining = new Inlining(verified, hidden, globalWords);
     this.#frame = new Frame(metered);
     this.#instructions = new Instructions(verified, this.#frame, this.#flow, globalWords);
     this.#calls = new Calls(verified, signatures, this.#frame, this.#instructions, targets);
@@ -164,7 +174,7 @@ export class Translator {
     const frame = this.#frame, { slots } = frame, resumed = this.#mode === Mode.Resume;
     // A function without parameters that are slots can still have a frame.
     const most = shape.paramSlots + this.#verified.maxHeights[number];
-    slots.begin(most, fresh, last);
+    slots.begin(most + MOST_INLINED, fresh, last);
     this.#tasks.length = this.#states.length = 0;
     if (resumed) {
       this.#targetLocal = slots.newLocal(I32);
@@ -482,6 +492,7 @@ export class Translator {
         case Op.CallInternal: {
           const callee = this.#verified.functionAt(immediates[pc]), raised = hidden[callee];
           if (raised >= 0 && raised < HIDDEN_OPERATORS.length) instructions.raise(pc, raised);
+          else if (this.#inlining.suits(callee)) this.#inline(pc, callee);
           else calls.call(pc, callee);
           pc++;
           break;
@@ -496,5 +507,21 @@ export class Translator {
     }
     if (flow.firsts[block + 1] > first) this.#goOn(block, flow.successors[first]);
     else frame.code.u8(0x00);
+  }
+
+  /** Translates a callee in the place of its call: its frame is on top of this one. */
+  #inline(pc: number, callee: number): void {
+    const frame = this.#frame, instructions = this.#instructions, { starts, module } = this.#verified;
+    const end = starts[callee + 1] - 1;
+    frame.outer = pc + 1;
+    for (let at = starts[callee]; at < end;) {
+      const op = module.opcodes[at], operator = OPERATORS[op];
+      if (operator !== undefined) instructions.operate(at++, operator);
+      else if (op === Op.CallInternal) {
+        instructions.raise(at, this.#common.hidden[this.#verified.functionAt(module.immediates[at])]);
+        at++;
+      } else at = instructions.translate(at, end);
+    }
+    frame.outer = 0;
   }
 }

@@ -172,7 +172,9 @@ export class NativeMachine implements Loop {
           this.#refresh();
           // A function that was not entered, because there were many frames, can be now that there are none.
           const again = machine.depth > depth && machine.pc === starts[verified.functionAt(machine.pc)];
-          stay = this.#reason === Reason.Leave && !again;
+          // So is a charge that is larger than what compiled code ever gets.
+          const stuck = this.#reason === Reason.Leave || machine.pc === pc && machine.depth === depth;
+          stay = stuck && !again;
           continue;
         }
       }
@@ -181,6 +183,11 @@ export class NativeMachine implements Loop {
       if (exit === Exit.Syscall && this.#onSyscall?.() === true) continue;
       if (exit !== undefined) return this.#leave(exit);
     }
+  }
+
+  /** The plain loop has run the machine meanwhile. */
+  forget(): void {
+    this.#stack = undefined;
   }
 
   /** Whether only the plain loop sees that a run under a fuel limit charges nothing. */
@@ -419,6 +426,7 @@ export class NativeMachine implements Loop {
     machine.capacity = Math.max(machine.capacity, machine.sp);
     if (op === Op.Unreachable || op === Op.Trap) return run(machine, pc, 1);
     machine.trap = trapOf(op, error.message);
+    machine.operandsKnown = false;
     return Exit.Trap;
   }
 
@@ -432,7 +440,10 @@ export class NativeMachine implements Loop {
     for (const { script, byte } of positions) {
       const found = this.#code.locate(script, byte);
       if (found === undefined) break;
-      frames.push(found);
+      const { number, pc, outer } = found;
+      if (outer !== 0) {
+        frames.push({ number: this.#program.verified.functionAt(pc), pc }, { number, pc: outer });
+      } else frames.push(found);
     }
     return frames;
   }
@@ -442,19 +453,29 @@ export class NativeMachine implements Loop {
   /** A frame is about to write its slots: notes where it stands; which of its heights that is. */
   #unwind(number: number, site: number, place: number, fuel: number): number {
     const code = number < 0 ? this.#code.resumed.get(-1 - number)! : this.#code.functions[number]!;
-    const what = code.sites[2 * site], reason = what & ((1 << REASON_BITS) - 1), pc = what >>> REASON_BITS;
-    const entry = (place >>> DEPTH_BITS) + this.#ground;
+    const { verified } = this.#program, { needs } = this.#code;
+    const what = code.sites[3 * site], reason = what & ((1 << REASON_BITS) - 1), pc = what >>> REASON_BITS;
+    const outer = code.sites[3 * site + 2];
+    let entry = (place >>> DEPTH_BITS) + this.#ground;
+    this.#capacity = Math.max(this.#capacity, entry + needs.slots[code.number]);
     if (reason === Reason.Call) this.#frames.push(pc);
-    else if (!this.#stopped) {
-      this.#stopped = true;
-      this.#reason = reason;
-      this.#machine.pc = pc;
-      this.#machine.sp = entry + this.#program.verified.heights[pc];
-      const back = reason === Reason.Fuel ? this.#machine.module.immediates[pc] : 0;
-      this.#settleFuel(fuel + back);
+    else {
+      if (outer !== 0) {
+        // A function in the place of its call: its frame is on top of the one that is written with it.
+        this.#frames.push(outer);
+        entry += verified.heights[outer - 1];
+        this.#capacity = Math.max(this.#capacity, entry + needs.slots[verified.functionAt(pc)]);
+      }
+      if (!this.#stopped) {
+        this.#stopped = true;
+        this.#reason = reason;
+        this.#machine.pc = pc;
+        this.#machine.sp = entry + verified.heights[pc];
+        const back = reason === Reason.Fuel ? this.#machine.module.immediates[pc] : 0;
+        this.#settleFuel(fuel + back);
+      }
     }
-    this.#capacity = Math.max(this.#capacity, entry + this.#code.needs.slots[code.number]);
-    return code.sites[2 * site + 1];
+    return code.sites[3 * site + 1];
   }
 
   /** Performs one instruction for compiled code; the fuel it has from then on. */

@@ -6,7 +6,7 @@
  */
 
 import { Op, type OpName } from "../isa/opcode.ts";
-import { HANDLER, HANDLERS } from "../interpreter/handlers.ts";
+import { HANDLER } from "../interpreter/instructions.ts";
 import { CANONICAL, EXACT, F32, F64, I32, I64, RAW } from "./locals.ts";
 
 /** An operation: operands from the stack, one result. */
@@ -189,7 +189,7 @@ export const IDIOM_OPERATORS: ReadonlyMap<number, readonly number[]> = new Map(
     ["ExtendS", [0xac]],
     ["Select64", [0x1b]],
   ] as const).map(([name, bytes]) => {
-    if (HANDLERS[HANDLER[name]] === undefined) throw new Error(`no handler ${name}`);
+    if (HANDLER[name] === undefined) throw new Error(`no handler ${name}`);
     return [HANDLER[name], bytes];
   }),
 );

@@ -22,6 +22,9 @@ const FIRST_FUEL = 1024, FIRST_JUMPS = 4;
 /** Largest piece of either; what the fastest code uses in about a millisecond. */
 const LARGEST = 2 ** 20;
 
+/** Most steps between two looks at the clock. */
+const MOST_STEPS = 1024;
+
 /** Milliseconds a piece should take: it is doubled below the first and halved above the second. */
 const SHORT_MS = 0.25, LONG_MS = 1;
 
@@ -45,6 +48,10 @@ export class Control {
   /** Consumption at the start of the turn, and jumps since then where there was none. */
   #turnFuel = 0n;
   #turnJumps = 0;
+
+  /** Steps between two looks, and those until the next one: a predicate may take long. */
+  #stepPiece = 1;
+  #stepsLeft = 1;
 
   #fuelPiece = FIRST_FUEL;
   #jumpPiece = FIRST_JUMPS;
@@ -107,6 +114,14 @@ export class Control {
     if (this.deadline === Infinity && this.#turnAt === Infinity) return undefined;
     const now = clock();
     return now >= this.deadline ? "deadline" : now >= this.#turnAt ? "turn" : undefined;
+  }
+
+  /** The same after a step; looks now and then. */
+  lookAtSteps(): Why | undefined {
+    if (--this.#stepsLeft > 0) return undefined;
+    this.#stepPiece = Math.min(MOST_STEPS, this.#adapted(this.#stepPiece));
+    this.#stepsLeft = this.#stepPiece;
+    return this.look();
   }
 
   /** A charge does not fit the piece: why the run must stop before it, else the next piece is handed out. */

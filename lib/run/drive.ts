@@ -34,9 +34,6 @@ const BREAKPOINT: Ending = { kind: "stop", why: "breakpoint" };
 const STEP: Ending = { kind: "stop", why: "step" };
 const STOPS = { abort: ABORT, deadline: DEADLINE, turn: TURN };
 
-/** Instructions between two looks at the clock, in a run that goes by steps. */
-const STEPS_PER_LOOK = 1024;
-
 /** Runs a machine from `machine.pc` until the run ends or pauses by itself. */
 export function drive<T>(engine: Engine, machine: Machine, store: RwasmStore<T>): Ending {
   for (;;) {
@@ -53,7 +50,7 @@ export function drive<T>(engine: Engine, machine: Machine, store: RwasmStore<T>)
         machine.fuel.uncharged = 0;
         break;
       case Exit.Syscall: {
-        const ending = performSyscall(machine, store);
+        const ending = engine.performed() ?? performSyscall(machine, store);
         if (ending !== undefined) return ending;
         break;
       }
@@ -86,9 +83,11 @@ export function driveWatched<T>(
     return walk(engine, machine, store, control, watch.breakpoints);
   }
   control.take(machine);
+  engine.mayGoOn = () => control.look() === undefined;
   try {
     return run(engine, machine, store, watch);
   } finally {
+    engine.mayGoOn = undefined;
     control.release(machine);
   }
 }
@@ -136,6 +135,8 @@ function run<T>(
         break;
       }
       case Exit.Syscall: {
+        const done = engine.performed();
+        if (done !== undefined) return done;
         // A host function may take long, and the fuel between two of them none.
         const why = control?.look();
         if (why !== undefined) return STOPS[why];
@@ -156,7 +157,7 @@ function walk<T>(
   control: Control,
   breakpoints: Breakpoints | undefined,
 ): Ending {
-  for (let made = 1;; made++) {
+  for (;;) {
     if (control.steps === 0) return STEP;
     switch (engine.runRange(machine.pc, 1)) {
       case Exit.Done:
@@ -180,7 +181,7 @@ function walk<T>(
     if (control.until?.()) return STEP;
     if (control.steps > 0) {
       if (breakpoints?.at(machine.pc) !== undefined) return BREAKPOINT;
-      const why = made % STEPS_PER_LOOK === 0 ? control.look() : undefined;
+      const why = control.lookAtSteps();
       if (why !== undefined) return STOPS[why];
     }
   }

@@ -44,7 +44,11 @@ import { adopt, capture } from "./snapshot_session.ts";
 
 /** How an executor runs. */
 export interface ExecutorOptions {
-  /** Which engine runs the code; default "auto". There is one engine, so all three mean the interpreter. */
+  /**
+   * Which engine runs the code: "interpreter"; "native", which compiles it to WebAssembly before it
+   * runs; or "auto", the default, which starts in the interpreter and compiles what runs for long.
+   * Results, traps, fuel and pauses are the same. Code that the native engine cannot take is interpreted.
+   */
   readonly engine?: "interpreter" | "native" | "auto" | undefined;
   /**
    * What happens at a charge that the fuel limit forbids: "trap", the default, ends the run with
@@ -134,6 +138,7 @@ export class RwasmExecutor<T = undefined> {
     prepared.check();
     this.#session = new Session<T>(this, store, module, prepared, {
       pausesForFuel: onOutOfFuel === "pause",
+      engine: engine ?? "auto",
       prepare: prepareMachine,
       tracer,
     });

@@ -6,6 +6,7 @@
  */
 
 import { UsageError } from "../error.ts";
+import { quoteName } from "../isa/nearest.ts";
 import { foundText } from "../vm/values.ts";
 
 /** Taken now: a program may put something else into the place of the global later. */
@@ -14,16 +15,16 @@ const HostSignal = AbortSignal;
 /** What one run may do; everything is optional. */
 export interface RunOptions {
   /**
-   * Milliseconds after which the run pauses with the reason "deadline"; 0 pauses it before its first
-   * instruction. A host function is not interrupted, nor is one bulk operation on memory.
+   * Milliseconds after which the run pauses with the reason "deadline": a number from 0, fractions and
+   * Infinity included; 0 pauses it before its first instruction. Default: no bound. A host function is not interrupted, nor is one bulk operation on memory.
    */
   readonly timeoutMs?: number | undefined;
   /**
    * Pauses the run with the reason "abort" when it is aborted. No timer fires and no event comes while
-   * a synchronous run goes on: there only host functions can abort it.
+   * a synchronous run goes on: there only host functions can abort it. Default: none.
    */
   readonly signal?: AbortSignal | undefined;
-  /** Pauses the run before its first instruction with the reason "step", to go on by `step()`. */
+  /** Pauses the run before its first instruction with the reason "step", to go on by `step()`. Default false. */
   readonly step?: boolean | undefined;
 }
 
@@ -31,7 +32,8 @@ export interface RunOptions {
 export interface AsyncRunOptions extends RunOptions {
   /**
    * Most fuel until the event loop gets its turn; it gets it every few milliseconds anyway. Runs with
-   * the same amount share the processor by fuel. At least 1.
+   * the same amount share the processor by fuel. An integer from 1, or a bigint; default: no such bound.
+   * Jumps of code that charges nothing count as one each.
    */
   readonly sliceFuel?: number | bigint | undefined;
 }
@@ -66,14 +68,18 @@ export function checkRunOptions(doing: () => string, options: unknown, slices: b
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     return refuse(`options are ${foundText(options)}, not an object`);
   }
-  let timeoutMs: unknown, signal: unknown, step: unknown, sliceFuel: unknown;
+  let timeoutMs: unknown, signal: unknown, step: unknown, sliceFuel: unknown, unknown: string | undefined;
   try {
     ({ timeoutMs, signal, step, sliceFuel } = options as Record<string, unknown>);
+    // A bound that is misspelled would be none.
+    unknown = Object.keys(options).find((name) => !NAMES.includes(name) && name !== "sliceFuel");
   } catch {
     return refuse("the options cannot be read");
   }
+  if (unknown !== undefined) return refuse(`${quoteName(unknown)} is not an option`);
+  if (isSignal(options)) return refuse("options are an AbortSignal, not an object with one as signal");
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
-    return refuse(`timeoutMs is ${foundText(timeoutMs)}, not a number of milliseconds`);
+    return refuse(`timeoutMs is ${foundText(timeoutMs)}, not a number of milliseconds from 0`);
   }
   if (signal !== undefined && !isSignal(signal)) {
     return refuse(`signal is ${foundText(signal)}, not an AbortSignal`);

@@ -17,12 +17,12 @@ import type { LoopMaker } from "../vm/loop.ts";
 import { Machine } from "../vm/machine.ts";
 import type { Outcome, Paused } from "../vm/outcome.ts";
 import type { RwasmStore } from "../vm/store.ts";
-import { ensureCells, finishCall } from "../vm/syscall.ts";
+import { ensureCells, finishCall, performSyscall } from "../vm/syscall.ts";
 import { readValues, writeValues, zeroValues } from "../vm/values.ts";
 import { Breakpoints } from "./breakpoints.ts";
 import type { Control, Why } from "./control.ts";
 import { drive, driveWatched } from "./drive.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type EngineName } from "./engine.ts";
 import type { Entry, ParkedRun, Run, Turn } from "./paused_run.ts";
 import type { Prepared } from "./prepared.ts";
 import {
@@ -43,6 +43,8 @@ export interface SessionOptions {
   readonly pausesForFuel: boolean;
   /** Called with the state of a new instance before its code runs. */
   readonly prepare: ((machine: Machine) => void) | undefined;
+  /** Which loops may run the machines. */
+  readonly engine: EngineName;
   /** What runs the machines in the place of the engine. */
   readonly tracer: LoopMaker | undefined;
 }
@@ -222,8 +224,9 @@ export class Session<T> {
         outcome = this.#go(run, control, true);
       } else if (pending !== undefined) {
         parked.busy = true;
-        const how = await settle(pending.promise, control);
-        if (store.parked !== parked) throw givenUp(doing());
+        const how = await settle(pending.promise, control, (wake) => parked.wake = wake);
+        parked.wake = undefined;
+        if (how === "givenUp" || store.parked !== parked) throw givenUp(doing());
         parked.busy = false;
         if (how === "abort" || how === "deadline") {
           throw new PausedError(doing(), stopped(how, run.machine, control));
@@ -295,8 +298,11 @@ export class Session<T> {
     let engine = this.#engines.get(machine);
     if (engine === undefined) {
       const syscall = (index: number) => this.store.linker?.bySyscall(index);
-      const loop = this.#options.tracer?.loopFor(machine, syscall);
-      this.#engines.set(machine, engine = new Engine(machine, this.#prepared, loop));
+      const { engine: name, prepare, tracer } = this.#options, { store } = this;
+      const other = tracer?.loopFor(machine, syscall);
+      // Who prepares the machine calls it from host functions, too.
+      const perform = prepare === undefined ? () => performSyscall(machine, store) : undefined;
+      this.#engines.set(machine, engine = new Engine(machine, this.#prepared, { name, other, perform }));
     }
     return engine;
   }
@@ -390,6 +396,7 @@ export class Session<T> {
       results,
       syscall,
       pending,
+      wake: undefined,
       busy: false,
     };
     this.store.parked = parked;

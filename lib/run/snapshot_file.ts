@@ -77,9 +77,9 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** Whether bytes begin as a snapshot does; for those who must tell files apart. */
+/** Whether bytes begin as a snapshot does, for those who must tell files apart; false for all else. */
 export function isSnapshot(bytes: Uint8Array): boolean {
-  return bytes.length >= MAGIC.length && sameBytes(bytes.subarray(0, MAGIC.length), MAGIC);
+  return bytes instanceof Uint8Array && bytes.length >= MAGIC.length && sameBytes(bytes.subarray(0, MAGIC.length), MAGIC);
 }
 
 /** A writer that stands behind the place of the header. */
@@ -125,6 +125,11 @@ export function openFile(given: unknown, doing: string): OpenFile {
     throw new SnapshotError(code, `Cannot ${doing}: ${why}`, details);
   };
   if (!(given instanceof Uint8Array)) refuse("NotASnapshot", "a snapshot is a Uint8Array");
+  if (isDetached(given as Uint8Array)) {
+    refuse("NotASnapshot", "the bytes were transferred to somebody else and are gone", {
+      hint: "give a copy away: bytes.slice()",
+    });
+  }
   // What other threads can write to could change after it was checked.
   const shared = typeof SharedArrayBuffer === "function" &&
     (given as Uint8Array).buffer instanceof SharedArrayBuffer;
@@ -209,6 +214,11 @@ export function readPacked(reader: Reader, length: number, refuse: Refuse): Uint
   const bytes = decompress(reader.take(reader.u32()), length);
   if (bytes === undefined) refuse("Corrupt", "a compressed piece is damaged", { offset: at });
   return bytes as Uint8Array;
+}
+
+/** Whether bytes are no longer here: somebody transferred their buffer, or made it shorter. */
+function isDetached({ buffer, byteOffset, length }: Uint8Array): boolean {
+  return length === 0 && (byteOffset > buffer.byteLength || (buffer as ArrayBuffer).detached === true);
 }
 
 /** The same bytes as a plain array: slices of a Buffer of Node, unlike others, are no copies. */

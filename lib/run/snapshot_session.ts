@@ -70,6 +70,7 @@ export function adopt<T>(
     results: awaited,
     syscall,
     pending: undefined,
+    wake: undefined,
     busy: false,
   };
   store.parked = parked;

@@ -64,13 +64,23 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => soon(resolve));
 }
 
-/** Waits until a promise settles, the run is aborted, or its time is over. */
-export function settle(promise: Promise<unknown>, control: Control): Promise<Settled | "abort" | "deadline"> {
+/** How waiting for a host function ended when it did not settle. */
+export type Unsettled = "abort" | "deadline" | "givenUp";
+
+/**
+ * Waits until a promise settles, the run is aborted, its time is over, or it is given up: then the
+ * function that `onWait` got is called.
+ */
+export function settle(
+  promise: Promise<unknown>,
+  control: Control,
+  onWait: (wake: () => void) => void,
+): Promise<Settled | Unsettled> {
   const { signal, left } = control;
   if (signal?.aborted) return Promise.resolve("abort");
   if (left <= 0) return Promise.resolve("deadline");
   return new Promise((resolve) => {
-    const end = (how: Settled | "abort" | "deadline"): void => {
+    const end = (how: Settled | Unsettled): void => {
       clear(timer);
       signal?.removeEventListener("abort", aborted);
       resolve(how);
@@ -80,6 +90,7 @@ export function settle(promise: Promise<unknown>, control: Control): Promise<Set
       ? undefined
       : timeout(() => end("deadline"), Math.min(LONGEST_TIMER, Math.ceil(left)));
     signal?.addEventListener("abort", aborted, { once: true });
+    onWait(() => end("givenUp"));
     then.call(promise, (value) => end({ value }), (error) => end({ error }));
   });
 }

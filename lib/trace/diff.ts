@@ -159,7 +159,25 @@ function differences(left: Cursor, right: Cursor): string[] {
   if (a.size[i] !== b.size[k]) return ["how much it is"];
   const words = a.wordsOf(i), others = b.wordsOf(k);
   if (words.length === others.length && words.every((word, at) => word === others[at])) return [];
-  return [a.kind[i] === EventKind.Read ? "what is read" : "the values"];
+  const kind: EventKind = a.kind[i]!;
+  if (kind === EventKind.Bytes || kind === EventKind.HostBytes) {
+    return [byteDifference(words, others, a.address[i]! >>> 0, a.size[i]! >>> 0)];
+  }
+  return [kind === EventKind.Read ? "what is read" : "the values"];
+}
+
+/** Where the bytes of two changes first differ: the new ones, or else those that were there before. */
+function byteDifference(words: Int32Array, others: Int32Array, address: number, size: number): string {
+  const half = words.length >> 1;
+  for (const [start, what] of [[half, "bytes"], [0, "bytes before"]] as const) {
+    const a = bytesOf(words, start, size), b = bytesOf(others, start, size);
+    const at = a.findIndex((byte, i) => byte !== b[i]);
+    if (at < 0) continue;
+    return `the ${what} from ${hex(address + at)} on: ${hexBytes(a.subarray(at))} and ${
+      hexBytes(b.subarray(at))
+    }`;
+  }
+  return "the values";
 }
 
 function indexOf(chunk: TraceChunk, row: number): number {
@@ -195,12 +213,16 @@ function describe({ chunk, event, row, code }: Cursor): string {
 
 const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
-function bytesText(words: Int32Array, start: number, count: number): string {
-  const shown = [...bytesOf(words, start, Math.min(count, 16))].map((byte) =>
-    byte.toString(16).padStart(2, "0")
-  );
-  return shown.join(" ") + (count > 16 ? " …" : "");
+function hexBytes(bytes: Uint8Array): string {
+  const shown = [...bytes.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0"));
+  return shown.join(" ") + (bytes.length > 16 ? " …" : "");
 }
+
+function cellsText(words: Int32Array): string {
+  return `${words.slice(0, 16).join(", ")}${words.length > 16 ? ", …" : ""}`;
+}
+
+const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 /** An event in words. */
 export function eventText(code: TraceCode, chunk: TraceChunk, event: number): string {
@@ -215,8 +237,10 @@ export function eventText(code: TraceCode, chunk: TraceChunk, event: number): st
         `before ${hex(valueOf(words, 0, half))}`;
     case EventKind.Bytes:
     case EventKind.HostBytes:
-      return `${size} bytes at ${hex(address)} are changed${by}: from ${bytesText(words, 0, size)} to ` +
-        bytesText(words, half, size);
+      return `${size} bytes at ${hex(address)} are changed${by}: from ${
+        hexBytes(bytesOf(words, 0, size))
+      } to ` +
+        hexBytes(bytesOf(words, half, size));
     case EventKind.Global:
     case EventKind.HostGlobal:
       return `global word ${address} is set${by}: from ${words[0]} to ${words[1]}`;
@@ -226,9 +250,44 @@ export function eventText(code: TraceCode, chunk: TraceChunk, event: number): st
       return `${syscallLabel(code, address)} returns ${[...words].join(", ") || "nothing"}`;
     case EventKind.Trap:
       return `trap ${trapNameOf(size)} at pc ${address}`;
-    default:
-      return `${EventKind[kind]}, address ${address}, size ${size}${
-        words.length > 0 ? `, values ${words.slice(0, 16).join(" ")}` : ""
-      }`;
+    case EventKind.Table:
+    case EventKind.HostTable:
+      return `${many(size, "element")} of table ${words[0]} from ${address} on set${by}`;
+    case EventKind.TableGrow:
+    case EventKind.HostTableGrow:
+      return `table ${address} grows by ${many(size, "element")}${by}`;
+    case EventKind.MemoryGrow:
+    case EventKind.HostMemoryGrow:
+      return `the memory grows from ${address} to ${many(address + size, "page")}${by}`;
+    case EventKind.DropData:
+      return `data segment ${address} is dropped`;
+    case EventKind.DropElements:
+      return `element segment ${address} is dropped`;
+    case EventKind.Cells:
+      return `pushes below the top: ${cellsText(words)}`;
+    case EventKind.Bulk:
+      return `works on ${many(size, "byte or element")} from ${hex(address)}`;
+    case EventKind.Instance:
+      return "a new instance";
+    case EventKind.Start:
+      return `a run starts at pc ${address}${size > 0 ? ` within ${many(size, "other")}` : ""}`;
+    case EventKind.Done:
+      return `the run is done, with ${many(size, "cell")} on the stack`;
+    case EventKind.Halt:
+      return "the run is halted";
+    case EventKind.Pause:
+      return `the run pauses before pc ${address}`;
+    case EventKind.Resume:
+      return `the run goes on at pc ${address}`;
+    case EventKind.Stack:
+      return size > 0
+        ? `cells of the stack from ${address} on become ${cellsText(words)}`
+        : `the stack is cut to ${many(address, "cell")}`;
+    case EventKind.Fuel:
+      return `fuel consumed becomes ${valueOf(words, 0, 2)}${by}`;
+    case EventKind.HostSegments:
+      return "all dropped segments are there again";
+    case EventKind.Calls:
+      return `return addresses from ${address} on become ${cellsText(words)}`;
   }
 }

@@ -103,16 +103,19 @@ const OPS: ReadonlyMap<unknown, number> = new Map(OP_NAMES.map((name, op) => [na
 /** Instructions for which there is room at first. */
 const FIRST_CODE = 1024;
 
+/** Most bytes of a line: fewer than a string can hold. */
+const MOST_LINE = 2 ** 28;
+
 /** Most instructions that the first line may announce. */
 const MOST_CODE = 2 ** 26;
 
 /**
- * Reads a trace from JSON lines. Its code is known only where instructions were recorded; the others
+ * Reads a trace from JSON lines, as text or as its bytes, which may be more than a string can hold. Its code is known only where instructions were recorded; the others
  * read as Unreachable.
  *
  * @throws {DecodeError} `BadTrace`
  */
-export function readJsonLinesTrace(text: string): Trace {
+export function readJsonLinesTrace(text: string | Uint8Array): Trace {
   const lines = linesOf(text), head = lines.next().value;
   if (head?.type !== "trace" || head.version !== 1) throw badTrace("its first line does not begin one");
   const complete = head.complete === true, length = count(head.length, MOST_CODE, "length", 1);
@@ -194,13 +197,29 @@ function isGapless({ first, rows, events, at, step, clock }: TraceChunk): boolea
   return true;
 }
 
-function* linesOf(text: string): Generator<Line, undefined> {
-  let number = 0;
+/** Texts of the lines, one after the other. */
+function* textsOf(text: string | Uint8Array): Generator<string, undefined> {
+  if (typeof text === "string") {
+    for (let at = 0; at < text.length;) {
+      const end = text.indexOf("\n", at), stop = end < 0 ? text.length : end;
+      yield text.slice(at, stop);
+      at = stop + 1;
+    }
+    return;
+  }
+  const decoder = new TextDecoder();
   for (let at = 0; at < text.length;) {
-    const end = text.indexOf("\n", at), stop = end < 0 ? text.length : end;
-    number++;
-    const line = text.slice(at, stop);
+    const end = text.indexOf(0x0a, at), stop = end < 0 ? text.length : end;
+    if (stop - at > MOST_LINE) throw badTrace("a line is too long", at);
+    yield decoder.decode(text.subarray(at, stop));
     at = stop + 1;
+  }
+}
+
+function* linesOf(text: string | Uint8Array): Generator<Line, undefined> {
+  let number = 0;
+  for (const line of textsOf(text)) {
+    number++;
     if (line.trim() === "") continue;
     let value: unknown;
     try {

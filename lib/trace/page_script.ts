@@ -53,6 +53,12 @@ export const MODULE_SCRIPT = String.raw`"use strict";
     if (cell.textContent.length > 42) cell.title = cell.textContent.trim();
     return cell;
   };
+  // Moves the content of a box alone: the page begins at its top.
+  const reveal = (box, element) => {
+    const frame = box.getBoundingClientRect(), place = element.getBoundingClientRect();
+    if (place.top < frame.top) box.scrollTop -= frame.top - place.top;
+    else if (place.bottom > frame.bottom) box.scrollTop += place.bottom - frame.bottom;
+  };
   const hex = (value) => value < 0 ? "" : "0x" + value.toString(16);
 
   const buttons = functions.map((fn, number) => {
@@ -97,7 +103,7 @@ export const MODULE_SCRIPT = String.raw`"use strict";
     current = number;
     const fn = functions[number];
     buttons[number].setAttribute("aria-current", "true");
-    buttons[number].scrollIntoView({ block: "nearest" });
+    reveal(list, buttons[number]);
     view.replaceChildren();
     const index = fn.index < 0 ? "" : "function " + fn.index + ", ";
     view.append(make("h3", fn.name), make("p", index + "pc " + fn.pc + ", " + grouped(fn.instructions) +

@@ -31,11 +31,16 @@ export class PerfettoTraceWriter implements TraceVisitor {
   #text: string;
   /** Instructions so far: the time. */
   #now = 0;
-  /** Slices that are open. */
-  #open = 0;
-  /** Slices that were open, and the depth, when each run that waits began to wait. */
-  readonly #waiting: { readonly open: number; readonly depth: number }[] = [];
-  #depth = -1;
+  /** Depths of the slices that are open, outermost first. */
+  readonly #slices: number[] = [];
+  /** Their names. */
+  readonly #names: string[] = [];
+  /** How many of them belong to runs that wait for the current one. */
+  #base = 0;
+  /** What that was for each run that waits, when it began to wait. */
+  readonly #waiting: number[] = [];
+  /** Function of the last instruction, in a trace with gaps. */
+  #function = -2;
   #previous = Op.Unreachable;
   #nextFuel = 0;
   #first = true;
@@ -47,7 +52,6 @@ export class PerfettoTraceWriter implements TraceVisitor {
     this.#text = `{"displayTimeUnit":"ms","otherData":{"unit":"1 us = 1 instruction"},"traceEvents":[`;
     this.#event({ ph: "M", name: "process_name", args: { name: "rwasm" } });
     this.#event({ ph: "M", name: "thread_name", args: { name: "guest" } });
-    this.#memory(0);
   }
 
   /** Writes a piece. */
@@ -58,7 +62,7 @@ export class PerfettoTraceWriter implements TraceVisitor {
 
   /** Writes the end; what is still open ends there. */
   end(): void {
-    this.#close(0);
+    this.#closeTo(0);
     this.#text += "\n]}\n";
     this.#flush();
   }
@@ -67,14 +71,14 @@ export class PerfettoTraceWriter implements TraceVisitor {
   instruction(chunk: TraceChunk, row: number): void {
     const pc = chunk.pc[row]!, depth = chunk.depth[row]!, fuel = this.#fuel.at(chunk.fuel[row]!);
     this.#now = chunk.step?.[row] ?? chunk.first + row;
-    if (this.#depth < 0) this.#begin(pc);
-    else if (depth > this.#depth) this.#begin(pc);
-    else if (depth < this.#depth) this.#close(this.#open - (this.#depth - depth));
-    else if (isTailCall(this.#previous) && this.#isStart(pc)) {
-      this.#close(this.#open - 1);
-      this.#begin(pc);
+    const slices = this.#slices, top = () => slices.length > this.#base ? slices.at(-1)! : -1;
+    while (top() > depth) this.#close();
+    // A trace that begins in the middle has not seen the calls that led there; one with gaps misses some.
+    if (top() < depth) this.#begin(pc, depth);
+    else if (chunk.step === undefined ? isTailCall(this.#previous) && this.#isStart(pc) : this.#enters(pc)) {
+      this.#close();
+      this.#begin(pc, depth);
     }
-    this.#depth = depth;
     this.#previous = this.#code.opcodes[pc]!;
     if (this.#now >= this.#nextFuel) {
       this.#nextFuel = this.#now + FUEL_INTERVAL;
@@ -90,9 +94,10 @@ export class PerfettoTraceWriter implements TraceVisitor {
     this.#now = chunk.clock?.[event] ?? chunk.first + chunk.at[event]!;
     switch (kind) {
       case EventKind.Start:
-        if (size > this.#waiting.length) this.#waiting.push({ open: this.#open, depth: this.#depth });
-        else this.#close(0);
-        this.#depth = -1;
+        if (size > this.#waiting.length) {
+          this.#waiting.push(this.#base);
+          this.#base = this.#slices.length;
+        } else this.#closeTo(this.#base);
         break;
       case EventKind.Done:
       case EventKind.Halt:
@@ -126,20 +131,35 @@ export class PerfettoTraceWriter implements TraceVisitor {
     return index >= 0 && this.#code.starts[index] === pc;
   }
 
+  /** Whether an instruction of a trace with gaps belongs to another call than the one before. */
+  #enters(pc: number): boolean {
+    const current = functionOf(this.#code, pc), entered = current !== this.#function;
+    this.#function = current;
+    return entered || this.#isStart(pc);
+  }
+
   /** A run ended: its slices end, and the run that waits goes on. */
   #leave(): void {
-    const { open, depth } = this.#waiting.pop() ?? { open: 0, depth: -1 };
-    this.#close(open);
-    this.#depth = depth;
+    this.#closeTo(this.#base);
+    this.#base = this.#waiting.pop() ?? 0;
   }
 
-  #begin(pc: number): void {
-    this.#open++;
-    this.#event({ ph: "B", name: functionLabel(this.#code, pc), cat: "function", args: { pc } });
+  #begin(pc: number, depth: number): void {
+    this.#slices.push(depth);
+    this.#function = functionOf(this.#code, pc);
+    const name = functionLabel(this.#code, pc);
+    this.#names.push(name);
+    this.#event({ ph: "B", name, cat: "function" });
   }
 
-  #close(open: number): void {
-    for (; this.#open > Math.max(0, open); this.#open--) this.#event({ ph: "E" });
+  #close(): void {
+    this.#slices.pop();
+    // The format needs no name here; speedscope, which reads it too, finds the beginning by it.
+    this.#event({ ph: "E", name: this.#names.pop()!, cat: "function" });
+  }
+
+  #closeTo(count: number): void {
+    while (this.#slices.length > count) this.#close();
   }
 
   #memory(pages: number): void {

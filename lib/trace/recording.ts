@@ -20,7 +20,7 @@
  * @module
  */
 
-import { TRAP_NAMES, type TrapName } from "../error.ts";
+import { type DecodeError, TRAP_NAMES, type TrapName } from "../error.ts";
 import { slotsOfAll, type ValueType } from "../isa/module.ts";
 import type { SyscallFuel, Value } from "../plugin/plugin.ts";
 import type { Limits } from "../limits.ts";
@@ -191,24 +191,32 @@ export function parseRecording(text: string): Recording {
     try {
       value = JSON.parse(line);
     } catch (error) {
-      throw badTrace(`line ${i + 1} of the recording is no JSON`, undefined, error);
+      throw badRecording(`line ${i + 1} is no JSON`, error);
     }
-    if (!isObject(value)) throw badTrace(`line ${i + 1} of the recording is no object`);
+    if (!isObject(value)) throw badRecording(`line ${i + 1} is no object`);
     records.push(value);
   });
   const [head, ...lines] = records;
   if (head?.type !== "recording" || head.version !== 1) {
-    throw badTrace("the file does not begin as a recording of version 1 does");
+    throw badRecording("it does not begin as a recording of version 1 does");
   }
   need(typeof head.module === "string" && Array.isArray(head.functions) && isObject(head.limits), 1);
   need(head.fuelLimit === null || isAmount(head.fuelLimit), 1);
-  for (const entry of head.functions as unknown[]) need(isFunction(entry), 1);
-  lines.forEach((line, i) => need(isLine(line), i + 2));
+  const types = new Map<unknown, RecordedFunction>();
+  for (const entry of head.functions as unknown[]) {
+    need(isFunction(entry), 1);
+    types.set((entry as RecordedFunction).index, entry as RecordedFunction);
+  }
+  lines.forEach((line, i) => need(isLine(line) && isAnswer(line, types), i + 2));
   return { head: head as unknown as RecordingHead, lines: lines as unknown as RecordedLine[] };
 }
 
 function need(holds: boolean, line: number): void {
-  if (!holds) throw badTrace(`record ${line} of the recording is not complete`);
+  if (!holds) throw badRecording(`record ${line} is not complete`);
+}
+
+function badRecording(why: string, cause?: unknown): DecodeError {
+  return badTrace(why, undefined, cause, "recording");
 }
 
 function isObject(value: unknown): value is Json {
@@ -239,7 +247,7 @@ function isFunction(value: unknown): boolean {
 }
 
 function isBase64(value: unknown): boolean {
-  return typeof value === "string" && value.length % 4 === 0 && /^[\w+/]*={0,2}$/.test(value);
+  return typeof value === "string" && value.length % 4 === 0 && /^[A-Za-z\d+/]*={0,2}$/.test(value);
 }
 
 function isBytesList(value: unknown): boolean {
@@ -257,6 +265,14 @@ function isPages(value: unknown): boolean {
 function isEnd(value: unknown): boolean {
   if (value === "halt" || value === "pause") return true;
   return isObject(value) && (TRAPS.includes(value.trap) || isAmount(value.fuel));
+}
+
+/** Whether a line that is a call has as many cells as its function takes and gives. */
+function isAnswer({ call, args, results }: Json, types: ReadonlyMap<unknown, RecordedFunction>): boolean {
+  if (call === undefined) return true;
+  const type = types.get(call);
+  return type !== undefined && slotsOfAll(type.params) === (args as unknown[]).length &&
+    (results === undefined || slotsOfAll(type.results) === (results as unknown[]).length);
 }
 
 function isLine(line: Json): boolean {

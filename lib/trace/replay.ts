@@ -219,7 +219,8 @@ class Replay {
     }
     this.#at++;
     this.#calls++;
-    if (output !== undefined && line.end === undefined) this.#output?.(output);
+    // A call that failed, with an error number for its result, wrote nothing.
+    if (output !== undefined && line.results?.[0] === 0) this.#output?.(output);
     return this.#act(entry, caller, line);
   }
 

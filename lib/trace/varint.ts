@@ -136,7 +136,7 @@ export class VarintReader {
   }
 }
 
-/** The error for bytes or text that are no trace. */
-export function badTrace(why: string, offset?: number, cause?: unknown): DecodeError {
-  return new DecodeError("BadTrace", `Cannot read the trace: ${why}`, { offset, cause });
+/** The error for bytes or text that are no trace, or no other file of this room. */
+export function badTrace(why: string, offset?: number, cause?: unknown, what = "trace"): DecodeError {
+  return new DecodeError("BadTrace", `Cannot read the ${what}: ${why}`, { offset, cause });
 }

@@ -124,11 +124,13 @@ function explainMemory(machine: Machine, op: number): Explanation {
   const immediate = machine.module.immediates[machine.pc]! >>> 0;
   const width = WIDTHS[op];
   if (width !== undefined) {
-    const address = top(machine, POPS[op]!) >>> 0;
     const plus = immediate === 0 ? "" : ` + ${hex(immediate)}`;
     const verb = OP_NAMES[op]!.includes("Store") ? "store" : "load";
+    if (!machine.operandsKnown) return { detail: `${width}-byte ${verb}; ${size}` };
+    const address = top(machine, POPS[op]!) >>> 0;
     return { detail: `${width}-byte ${verb} at ${hex(address)}${plus}; ${size}` };
   }
+  if (!machine.operandsKnown && op !== Op.DataDrop) return { detail: size };
   const count = top(machine, 1) >>> 0, to = top(machine, 3) >>> 0, from = top(machine, 2) >>> 0;
   switch (op) {
     case Op.MemoryFill:
@@ -151,6 +153,10 @@ function explainMemory(machine: Machine, op: number): Explanation {
 function explainTable(machine: Machine, op: number): Explanation {
   const { pc, tables } = machine, immediates = machine.module.immediates, immediate = immediates[pc]!;
   const table = (index: number) => `table ${index} of ${tables.at(index).length} elements`;
+  if (!machine.operandsKnown) {
+    if (op !== Op.CallIndirect && op !== Op.ReturnCallIndirect) return {};
+    return { detail: `call by ${table(immediates[pc + 1]! & 0xffff)}` };
+  }
   const count = top(machine, 1) >>> 0, to = top(machine, 3) >>> 0, from = top(machine, 2) >>> 0;
   switch (op) {
     case Op.CallIndirect:
@@ -206,7 +212,7 @@ function explainStack(machine: Machine, op: number): Explanation {
 }
 
 function explainSignature(machine: Machine, op: number): Explanation {
-  if (op !== Op.SignatureCheck) return {};
+  if (op !== Op.SignatureCheck || !machine.operandsKnown) return {};
   const info = machine.module.info;
   const found = machine.module.immediates[machine.pc]! >>> 0, expected = machine.signature >>> 0;
   const expectedType = info?.types[expected], foundType = info?.types[found];

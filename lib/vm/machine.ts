@@ -113,6 +113,9 @@ export class Machine {
   /** Number of the trap (`TrapCode`) the loop last stopped with. */
   trap = 0;
 
+  /** Whether the operands of the instruction that trapped are on the stack: compiled code leaves them in registers. */
+  operandsKnown = true;
+
   /** Stacks of nested runs that ended, for the next one. */
   readonly #spare: Pick<Machine, "stack" | "floats" | "view" | "calls">[] = [];
 
@@ -136,6 +139,7 @@ export class Machine {
     this.sp = 0;
     this.depth = 0;
     this.capacity = INITIAL_STACK_CAPACITY;
+    this.operandsKnown = true;
   }
 
   /**

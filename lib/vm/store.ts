@@ -38,6 +38,8 @@ export interface Parked {
   readonly previous: Machine | undefined;
   /** The call of an asynchronous host function it waits for: giving the run up ends that. */
   readonly pending: PendingCall | undefined;
+  /** Tells whoever waits for that call that the run was given up; undefined when nobody does. */
+  wake: (() => void) | undefined;
 }
 
 /**
@@ -205,6 +207,7 @@ export class RwasmStore<T = undefined> {
     this.parked = undefined;
     if (parked.pending !== undefined) HostCall.close(parked.pending.call);
     if (parked.initializing) this.machine = parked.previous;
+    parked.wake?.();
     return parked.initializing;
   }
 

@@ -11,7 +11,7 @@ import type { Clock } from "./clock.ts";
 import type { DescriptorTable } from "./descriptor.ts";
 import { Errno, Failure } from "./errno.ts";
 import type { FileSystem } from "./file_system.ts";
-import { Guest } from "./guest.ts";
+import { type Buffers, Guest } from "./guest.ts";
 import type { RandomSource } from "./random.ts";
 import type { Input, Output } from "./stream.ts";
 
@@ -69,9 +69,10 @@ export class Environment {
     this.metered = parts.metered;
   }
 
-  /** Charges for bytes that a call moves, before it moves them: one fuel per 32. */
-  chargeBytes(count: number): void {
-    if (this.metered) this.caller!.consumeFuel((count + 31) >>> 5);
+  /** Charges for the bytes that a call moves, one fuel per 32; then the live buffers to move them to or from. */
+  charged(buffers: Buffers): Uint8Array[] {
+    if (this.metered) this.caller!.consumeFuel((buffers.total + 31) >>> 5);
+    return this.guest.live(buffers);
   }
 }
 
@@ -108,8 +109,12 @@ export function hostFunction(
   const returnsErrno = results.length === 1;
   const call = (caller: Caller, ...args: (number | bigint)[]): number | void => {
     const environment = environmentOf(caller), { caller: outerCaller, guest: outerGuest } = environment;
-    const bytes = caller.memory.view();
-    if (bytes !== outerGuest.bytes) environment.guest = new Guest(bytes);
+    // A call that charges by itself must be one that can be made again until it has charged.
+    if (environment.metered) environment.guest = new Guest(caller.memory);
+    else {
+      const bytes = caller.memory.view();
+      if (bytes !== outerGuest.bytes) environment.guest = new Guest(bytes);
+    }
     environment.caller = caller;
     for (let i = 0; i < args.length; i++) {
       const value = args[i]!;

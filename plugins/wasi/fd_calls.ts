@@ -87,9 +87,6 @@ function writeFile(
   return done;
 }
 
-const total = (buffers: readonly Uint8Array[]): number =>
-  buffers.reduce((sum, { length }) => sum + length, 0);
-
 /** Lists a directory as `.`, `..`, and its entries by name. */
 function listing({ fs, node }: DirectoryDescriptor): readonly DirectoryEntry[] {
   const { ino } = fs.stat(node);
@@ -167,9 +164,8 @@ export const FD_CALLS: Readonly<Record<string, WasiCall>> = {
     const descriptor = descriptors.file(fd, Rights.FD_READ | Rights.FD_SEEK);
     const buffers = guest.buffers(vectors, count), at = BigInt.asUintN(64, offset);
     guest.check(out, 4);
-    env.chargeBytes(total(buffers));
-    const past = at > BigInt(Number.MAX_SAFE_INTEGER);
-    guest.setU32(out, past ? 0 : readFile(descriptor, buffers, Number(at)));
+    const live = env.charged(buffers), past = at > BigInt(Number.MAX_SAFE_INTEGER);
+    guest.setU32(out, past ? 0 : readFile(descriptor, live, Number(at)));
   }),
 
   fd_prestat_get: wasiCall(["i32", "i32"], ({ descriptors, guest }, fd, out) => {
@@ -194,8 +190,7 @@ export const FD_CALLS: Readonly<Record<string, WasiCall>> = {
     const buffers = guest.buffers(vectors, count);
     guest.check(out, 4);
     const at = offsetOf(offset);
-    env.chargeBytes(total(buffers));
-    guest.setU32(out, writeFile(env, descriptor, buffers, at));
+    guest.setU32(out, writeFile(env, descriptor, env.charged(buffers), at));
   }),
 
   fd_read: wasiCall(["i32", "i32", "i32", "i32"], (env, fd, vectors, count, out) => {
@@ -205,9 +200,9 @@ export const FD_CALLS: Readonly<Record<string, WasiCall>> = {
     descriptors.get(fd, Rights.FD_READ);
     const buffers = guest.buffers(vectors, count);
     guest.check(out, 4);
-    env.chargeBytes(total(buffers));
-    if (descriptor.kind === "stream") return guest.setU32(out, env.input.read(buffers));
-    const done = readFile(descriptor, buffers, descriptor.position);
+    const live = env.charged(buffers);
+    if (descriptor.kind === "stream") return guest.setU32(out, env.input.read(live));
+    const done = readFile(descriptor, live, descriptor.position);
     descriptor.position += done;
     guest.setU32(out, done);
   }),
@@ -261,15 +256,15 @@ export const FD_CALLS: Readonly<Record<string, WasiCall>> = {
     descriptors.get(fd, Rights.FD_WRITE);
     const buffers = guest.buffers(vectors, count);
     guest.check(out, 4);
-    env.chargeBytes(total(buffers));
+    const live = env.charged(buffers);
     if (descriptor.kind === "stream") {
       const output = env.outputs[descriptor.stream === 2 ? 1 : 0];
-      for (const buffer of buffers) output.write(buffer);
-      return guest.setU32(out, total(buffers));
+      for (const buffer of live) output.write(buffer);
+      return guest.setU32(out, buffers.total);
     }
     const appends = (descriptor.flags & FdFlags.APPEND) !== 0;
     const at = appends ? descriptor.file.size() : descriptor.position;
-    const done = writeFile(env, descriptor, buffers, at);
+    const done = writeFile(env, descriptor, live, at);
     descriptor.position = at + done;
     guest.setU32(out, done);
   }),

@@ -1,11 +1,13 @@
 /**
  * Checked access to the guest's memory: what does not lie inside fails with FAULT before anything
  * happens. Addresses and lengths are unsigned numbers. It does not survive growth of the memory: the
- * environment makes a new one when the bytes changed.
+ * environment makes a new one when the bytes changed. Until a call writes or asks for live bytes it can
+ * have only copied from the memory, and may be made again from its beginning.
  *
  * @module
  */
 
+import type { GuestMemory } from "../../mod.ts";
 import { Errno, fail } from "./errno.ts";
 import { IOV_MAX, PATH_MAX } from "./preview1.ts";
 
@@ -15,21 +17,44 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 /** Most bytes one read or write may move, as in POSIX, where the count is a signed word. */
 const TRANSFER_MAX = 2 ** 31 - 1;
 
+/** The buffers of a read or write: where they are, and how many bytes in all. */
+export interface Buffers {
+  /** Address and length of each that is not empty. */
+  readonly ranges: readonly (readonly [at: number, length: number])[];
+  /** The sum of their lengths. */
+  readonly total: number;
+}
+
 /** The guest's memory during a call. */
 export class Guest {
-  /** All bytes. */
-  readonly bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #memory: GuestMemory | undefined;
+  readonly #size: number;
+  #bytes: Uint8Array | undefined;
+  #view: DataView | undefined;
 
-  /** Looks at the bytes of a memory. */
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** Looks at live bytes, or at a memory whose live bytes are taken when they are needed. */
+  constructor(memory: Uint8Array | GuestMemory) {
+    this.#size = memory.byteLength;
+    if (memory instanceof Uint8Array) {
+      this.#bytes = memory;
+      this.#memory = undefined;
+    } else this.#memory = memory;
+  }
+
+  /** All bytes, live. */
+  get bytes(): Uint8Array {
+    return this.#bytes ??= this.#memory!.view();
+  }
+
+  get #words(): DataView {
+    if (this.#view !== undefined) return this.#view;
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    return this.#view = new DataView(buffer, byteOffset, byteLength);
   }
 
   /** Fails with FAULT when a range is not inside; an empty range may be anywhere. */
   check(at: number, length: number): void {
-    if (length > 0 && at + length > this.bytes.length) fail(Errno.FAULT);
+    if (length > 0 && at + length > this.#size) fail(Errno.FAULT);
   }
 
   /** The live bytes of a range. */
@@ -47,19 +72,19 @@ export class Guest {
   /** Reads two bytes. */
   u16(at: number): number {
     this.check(at, 2);
-    return this.#view.getUint16(at, true);
+    return this.#words.getUint16(at, true);
   }
 
   /** Reads four bytes. */
   u32(at: number): number {
     this.check(at, 4);
-    return this.#view.getUint32(at, true);
+    return this.#words.getUint32(at, true);
   }
 
   /** Reads eight bytes. */
   u64(at: number): bigint {
     this.check(at, 8);
-    return this.#view.getBigUint64(at, true);
+    return this.#words.getBigUint64(at, true);
   }
 
   /** Writes a byte. */
@@ -71,19 +96,19 @@ export class Guest {
   /** Writes two bytes. */
   setU16(at: number, value: number): void {
     this.check(at, 2);
-    this.#view.setUint16(at, value, true);
+    this.#words.setUint16(at, value, true);
   }
 
   /** Writes four bytes. */
   setU32(at: number, value: number): void {
     this.check(at, 4);
-    this.#view.setUint32(at, value, true);
+    this.#words.setUint32(at, value, true);
   }
 
   /** Writes the low eight bytes of a value. */
   setU64(at: number, value: bigint | number): void {
     this.check(at, 8);
-    this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
+    this.#words.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
   }
 
   /** Writes bytes. */
@@ -110,20 +135,30 @@ export class Guest {
   }
 
   /**
-   * The buffers of a read or write. Fails with INVAL when there are more than 1,024 or they hold
-   * 2 GiB or more together, with FAULT when the list or a buffer is not inside.
+   * Where the buffers of a read or write are. Fails with INVAL when there are more than 1,024 or they
+   * hold 2 GiB or more together, with FAULT when the list or a buffer is not inside.
    */
-  buffers(at: number, count: number): Uint8Array[] {
+  buffers(at: number, count: number): Buffers {
     if (count > IOV_MAX) fail(Errno.INVAL);
     this.check(at, count * 8);
-    const buffers: Uint8Array[] = [];
+    const ranges: [number, number][] = [];
     let total = 0;
-    for (let entry = at; entry < at + count * 8; entry += 8) {
-      const start = this.#view.getUint32(entry, true), length = this.#view.getUint32(entry + 4, true);
+    if (count === 0) return { ranges, total };
+    const list = this.#bytes === undefined ? this.#memory!.read(at, count * 8) : this.range(at, count * 8);
+    const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
+    for (let entry = 0; entry < count * 8; entry += 8) {
+      const start = view.getUint32(entry, true), length = view.getUint32(entry + 4, true);
       total += length;
       if (total > TRANSFER_MAX) fail(Errno.INVAL);
-      if (length > 0) buffers.push(this.range(start, length));
+      if (length === 0) continue;
+      this.check(start, length);
+      ranges.push([start, length]);
     }
-    return buffers;
+    return { ranges, total };
+  }
+
+  /** The live bytes of buffers. */
+  live({ ranges }: Buffers): Uint8Array[] {
+    return ranges.map(([at, length]) => this.bytes.subarray(at, at + length));
   }
 }

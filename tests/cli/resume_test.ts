@@ -100,10 +100,14 @@ Deno.test("a host function that paused is answered on the command line", async (
   const first = await run(`run ask.wasm --plugin ${file} --snapshot a.snap 5`);
   assertEquals(first.code, 12);
   assertStringIncludes(first.err, `resume a.snap --plugin ${file}`);
+  assertStringIncludes(first.err, "to go on, with the result of the host function (i32) behind it:\n");
+  const asData = await run(`run ask.wasm --json --plugin ${file} --snapshot b.snap 5`);
+  assertEquals(JSON.parse(asData.out).awaits, ["i32"]);
   assertEquals((await run(`resume a.snap --plugin ${file} 42`)).out, "142\n");
   assertEquals((await run(`resume a.snap --plugin ${file} -- -1`)).out, "99\n");
   const none = await run(`resume a.snap --plugin ${file}`);
   assertEquals(none.code, 2);
+  assertStringIncludes(none.err, "Cannot resume: the run waits for 1 result of a host function, not 0");
   const missing = await run("resume a.snap 42");
   assertEquals(missing.code, 2);
   assertStringIncludes(missing.err, `error[MissingPlugin]: Cannot resume: the run used ${file}`);
@@ -161,6 +165,64 @@ Deno.test("nothing is written when the run ends, and no snapshot goes to standar
   }
 });
 
+Deno.test("results for a run that waits for none are refused", async () => {
+  const { run } = workspace({ "sum.wasm": SUM });
+  await run("run sum.wasm --invoke sum --pause-at-fuel 40 --snapshot a.snap 9");
+  const { code, err } = await run("resume a.snap 5");
+  assertEquals(code, 2);
+  assertStringIncludes(err, "error[WrongResultCount]: Cannot resume: the run waits for no results, not 1");
+});
+
+Deno.test("a place that a snapshot cannot be written to is found before the run, and nothing is left there", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${folder}/sum.wasm`, SUM);
+    const lost = await spawn(folder, ["run", "sum.wasm", "--snapshot", "no/a.snap", "4"]).output();
+    assertEquals([lost.code, text(lost.stdout)], [1, ""]);
+    assertStringIncludes(text(lost.stderr), "error[FileNotFound]: Cannot write no/a.snap");
+    await Deno.writeTextFile(`${folder}/old.snap`, "old");
+    for (const file of ["new.snap", "old.snap"]) {
+      const done = await spawn(folder, ["run", "sum.wasm", "--snapshot", file, "4"]).output();
+      assertEquals([done.code, text(done.stdout)], [0, "10\n"]);
+    }
+    assertEquals(await Deno.readTextFile(`${folder}/old.snap`), "old");
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["old.snap", "sum.wasm"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "Ctrl-C ends a process whose guest waits for input",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const wasm = assembleWat(`(module
+      (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 64) "ready\\n")
+      (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 6))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+        (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))))`);
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.writeFile(`${folder}/ask.wasm`, wasm);
+      const child = spawn(folder, ["run", "ask.wasm", "--stdin", "-"], "piped");
+      const reader = child.stdout.getReader();
+      assertEquals(text((await reader.read()).value!), "ready\n");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      child.kill("SIGINT");
+      const { signal } = await child.status;
+      assertEquals(signal, "SIGINT");
+      await reader.cancel();
+      await child.stderr.cancel();
+      await child.stdin.close();
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
 Deno.test("what is no snapshot of a run is refused", async () => {
   const foreign = new RwasmExecutor(new RwasmStore(), compileWat("(module)"));
   const { run, files } = workspace({
@@ -206,11 +268,12 @@ Deno.test("resume asks for the permissions that its flags need, and no others", 
 const MOD = new URL("../../mod.ts", import.meta.url).pathname;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 
-function spawn(cwd: string, args: readonly string[]): Deno.ChildProcess {
+function spawn(cwd: string, args: readonly string[], stdin: "piped" | "null" = "null"): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "--quiet", "--allow-read", "--allow-write", "--config", CONFIG, MOD, ...args],
     cwd,
     env: { NO_COLOR: "1" },
+    stdin,
     stdout: "piped",
     stderr: "piped",
   }).spawn();

@@ -449,6 +449,17 @@ Deno.test("functions whose promises are settled at once leave timers their turn"
   clearTimeout(timer);
 });
 
+for (const act of ["reset", "dispose of the store", "dispose of the executor"] as const) {
+  Deno.test(`a run that waits for a function that never settles rejects at once after ${act}`, async () => {
+    const { executor, store } = asks(() => new Promise(() => {}));
+    const run = executor.callAsync("main");
+    await later();
+    if (act === "reset") store.reset();
+    else (act === "dispose of the store" ? store : executor)[Symbol.dispose]();
+    assertEquals(((await assertRejects(() => run)) as UsageError).code, "RunGivenUp");
+  });
+}
+
 // ── options ───────────────────────────────────────────────────────────────────────────────────────
 
 // deno-fmt-ignore
@@ -459,6 +470,7 @@ const BAD: readonly (readonly [options: unknown, message: string])[] = [
   [{ signal: {} }, "not an AbortSignal"], [{ signal: Object.create(AbortSignal.prototype) }, "not an AbortSignal"],
   [{ signal: new AbortController() }, "not an AbortSignal"], [{ step: 1 }, "neither true nor false"],
   [{ sliceFuel: 0 }, "not an amount of fuel from 1"], [{ sliceFuel: 1.5 }, "not an amount"], [{ sliceFuel: -1n }, "not an amount"],
+  [{ timeout: 5 }, '"timeout" is not an option'], [AbortSignal.abort(), "options are an AbortSignal"],
   [new Proxy({}, { get() { throw new TypeError("x"); } }), "the options cannot be read"],
 ];
 

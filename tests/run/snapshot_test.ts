@@ -127,6 +127,7 @@ Deno.test("inspectSnapshot() tells what a snapshot is of", () => {
   assertEquals(info.module, inspectSnapshot(counter().snapshot()).module);
   assertEquals(inspectSnapshot(counter().snapshot()).instantiated, false);
   assert(isSnapshot(executor.snapshot()) && !isSnapshot(module.encode()) && !isSnapshot(new Uint8Array(3)));
+  for (const other of [undefined, null, 5, "RWSNAP", []]) assert(!isSnapshot(other as unknown as Uint8Array));
 });
 
 const good = waiting().snapshot();
@@ -136,6 +137,13 @@ const DAMAGED: readonly (readonly [name: string, make: () => unknown, code: stri
   ["something else", () => module.encode(), "NotASnapshot", "does not begin as a snapshot does"],
   ["no bytes", () => new Uint8Array(0), "Truncated", "the file ends after 0 bytes"],
   ["no array", () => "snapshot", "NotASnapshot", "a snapshot is a Uint8Array"],
+  ["what was transferred", () => transferred(good.slice()), "NotASnapshot", "and are gone"],
+  [
+    "a part of what was transferred",
+    () => transferred(good.slice().subarray(9)),
+    "NotASnapshot",
+    "and are gone",
+  ],
   ["a header", () => good.slice(0, 40), "Truncated", "the file ends after 40 bytes"],
   ["half a file", () => good.slice(0, 300), "Truncated", `after 300 of ${good.length} bytes`],
   ["a file with more behind it", () => Uint8Array.from([...good, 0]), "Corrupt", "its checksum is wrong"],
@@ -144,6 +152,11 @@ const DAMAGED: readonly (readonly [name: string, make: () => unknown, code: stri
   ["a changed checksum", () => good.with(30, good[30]! ^ 1), "Corrupt", "its checksum is wrong"],
   ["another kind", () => signed(good, 9), "Corrupt", "a snapshot of kind 9 does not exist"],
 ];
+
+function transferred(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  return bytes;
+}
 
 function signed(bytes: Uint8Array, kind: number = Kind.Full): Uint8Array {
   const writer = new Writer(bytes.length);

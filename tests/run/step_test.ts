@@ -177,6 +177,19 @@ Deno.test("runUntil stops at its deadline and when it is aborted", () => {
   assertEquals([aborted.cause, asked < 5000], ["enough", true]);
 });
 
+Deno.test("a predicate that takes long does not put off the deadline", () => {
+  const { executor } = prepare(moduleOf({ body: `(func (export "main") (loop $l (br $l)))` }));
+  executor.call("main", [], { step: true });
+  let asked = 0;
+  executor.runUntil(() => {
+    asked++;
+    for (const began = performance.now(); performance.now() - began < 2;);
+    return false;
+  }, { timeoutMs: 20 });
+  // At most as many as fit, and those of one piece.
+  assert(asked < 30, `it was asked ${asked} times`);
+});
+
 Deno.test("a breakpoint stops before its instruction, every time control comes there", () => {
   const module = moduleOf(LOOP), { store, executor } = prepare(module);
   const pc = module.opcodes.lastIndexOf(module.opcodes[module.info!.functionStarts[5]!]!);

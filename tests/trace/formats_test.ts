@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { DecodeError } from "../../mod.ts";
+import { DecodeError, RwasmExecutor, RwasmStore } from "../../mod.ts";
 import { readBinaryTrace } from "../../lib/trace/binary_reader.ts";
 import { BinaryTraceWriter } from "../../lib/trace/binary_writer.ts";
 import { diffTraces } from "../../lib/trace/diff.ts";
@@ -15,6 +15,7 @@ import { PerfettoTraceWriter } from "../../lib/trace/perfetto.ts";
 import { rebuild, type Trace } from "../../lib/trace/rebuild.ts";
 import { Tracer, type TracerOptions } from "../../lib/trace/tracer.ts";
 import { RwasmError } from "../../mod.ts";
+import { compileWat } from "../compile/wat.ts";
 import { readShared, sharedTest } from "../harness.ts";
 import type { Script } from "../spec/script.ts";
 import { hostedRun } from "./hosted.ts";
@@ -86,6 +87,7 @@ for (const [name, options] of Object.entries(FILTERS)) {
     assertEquals(read.code, tracer.code);
     const text = readJsonLinesTrace(jsonLines(tracer));
     assertEquals(columns(text), expected);
+    assertEquals(columns(readJsonLinesTrace(new TextEncoder().encode(jsonLines(tracer)))), expected);
     assertEquals(text.complete, tracer.complete);
     assertEquals(diffTraces(tracer, read), undefined);
   });
@@ -153,7 +155,8 @@ interface ChromeEvent {
 /** What is wrong with a Chrome trace by its format description; undefined when nothing is. */
 function chromeProblem(document: { readonly traceEvents?: readonly ChromeEvent[] }): string | undefined {
   if (!Array.isArray(document.traceEvents)) return "it has no events";
-  let now = 0, open = 0;
+  let now = 0;
+  const open: (string | undefined)[] = [];
   for (const [i, { ph, name, ts, pid, tid, s, args }] of (document.traceEvents as ChromeEvent[]).entries()) {
     if (!Number.isFinite(ts) || !Number.isInteger(pid) || !Number.isInteger(tid)) {
       return `event ${i} has no place`;
@@ -161,16 +164,18 @@ function chromeProblem(document: { readonly traceEvents?: readonly ChromeEvent[]
     if (ts < now) return `event ${i} goes back in time`;
     now = ts;
     if (ph !== "E" && typeof name !== "string") return `event ${i} has no name`;
-    if (ph === "B") open++;
+    if (ph === "B") open.push(name);
     else if (ph === "E") {
-      if (--open < 0) return `event ${i} ends what did not begin`;
+      if (open.length === 0) return `event ${i} ends what did not begin`;
+      // The format takes an end without a name; speedscope does not.
+      if (open.pop() !== name) return `event ${i} does not end what began last`;
     } else if (ph === "C") {
       if (!Object.values(args ?? {}).every(Number.isFinite)) return `event ${i} counts nothing`;
     } else if (ph === "i") {
       if (s !== "t" && s !== "p" && s !== "g") return `event ${i} has no scope`;
     } else if (ph !== "M") return `event ${i} is of kind ${ph}`;
   }
-  return open === 0 ? undefined : `${open} slices do not end`;
+  return open.length === 0 ? undefined : `${open.length} slices do not end`;
 }
 
 function chrome(tracer: Tracer): { readonly traceEvents: readonly ChromeEvent[] } {
@@ -198,6 +203,36 @@ sharedTest("Chrome traces of calls, recursion and tail calls are balanced", () =
     const runs = runSpecModules(name, readShared<Script>(`spec/${name}.json`), () => ({ most: 20_000 }));
     for (const { tracer, label } of runs) assertEquals(chromeProblem(chrome(tracer)), undefined, label);
   }
+});
+
+for (const [name, options] of Object.entries({ ...FILTERS, "the last ten": { last: 10 } })) {
+  Deno.test(`the Chrome trace of ${name} is what viewers accept`, () => {
+    assertEquals(chromeProblem(chrome(hostedRun(options).tracer)), undefined);
+  });
+}
+
+Deno.test("a Chrome trace that begins in the middle has slices for the callers it returns to", () => {
+  const module = compileWat(`(module
+    (func $leaf (nop))
+    (func $inner (call $leaf) (nop))
+    (func (export "outer") (call $inner) (nop) (call $leaf)))`);
+  const tracer = new Tracer();
+  new RwasmExecutor(new RwasmStore(), module, { tracer }).call("outer");
+  const [chunk] = tracer.chunks(),
+    names = (row: number, options: TracerOptions = {}) => {
+      let text = "";
+      const traced = new Tracer(options);
+      new RwasmExecutor(new RwasmStore(), module, { tracer: traced }).call("outer");
+      const writer = new PerfettoTraceWriter(tracer.code, (bytes) => text += new TextDecoder().decode(bytes));
+      for (const chunk of traced.chunks()) writer.chunk(row > 0 ? chunk.from(row) : chunk);
+      writer.end();
+      const document = JSON.parse(text);
+      assertEquals(chromeProblem(document), undefined);
+      return (document.traceEvents as ChromeEvent[]).filter(({ ph }) => ph === "B").map(({ name }) => name);
+    };
+  const deepest = chunk.depth.indexOf(2);
+  assertEquals(names(deepest), ["leaf", "inner", "outer", "leaf"]);
+  assertEquals(names(0, { functions: ["leaf"] }), ["leaf", "leaf"]);
 });
 
 Deno.test("a hash is not told by a tracer made without one", () => {

@@ -144,7 +144,16 @@ Deno.test("a replay says where the program asks for something else", () => {
   const { lines } = record(0);
   const cases: [Recording, string, string][] = [
     [changed(lines, '"call":1', '"args":[10,', '"args":[11,'), "cells 11, ", "cells 10, "],
-    [changed(lines, '"call":3', '"call":3', '"call":1'), '"env"."work"', '"env"."fail"'],
+    [
+      changed(
+        lines,
+        '"call":3',
+        '{"call":3,"args":[0],"results":[]}',
+        '{"call":1,"args":[0,0,0,0],"results":[0,0,0]}',
+      ),
+      '"env"."work"',
+      '"env"."fail"',
+    ],
     [changed(lines, '"ended"', '"cells":[', '"cells":[8'), "the end", "the end"],
     [changed(lines, '"status":"done"', '"fuel":"', '"fuel":"9'), "fuel consumed", "18"],
     [
@@ -170,6 +179,26 @@ Deno.test("a recording of another module is refused", () => {
   );
   assertEquals(error.code, "OtherModule");
 });
+
+/** A line of a call of function 3 that cannot have been recorded. */
+const IMPOSSIBLE = [
+  '{"call":3,"args":[],"results":[]}',
+  '{"call":3,"args":[0],"results":[1]}',
+  '{"call":4,"args":[0],"results":[]}',
+  '{"call":3,"args":[0],"memory":[[0,"____"]],"results":[]}',
+];
+
+for (const line of IMPOSSIBLE) {
+  Deno.test(`a recording with ${line} is refused`, () => {
+    const { lines } = record(0);
+    const error = assertThrows(
+      () => parseRecording(lines.map((old) => old.startsWith('{"call":3') ? line : old).join("\n")),
+      RwasmError,
+    );
+    assertEquals(error.code, "BadTrace");
+    assertStringIncludes(error.message, "Cannot read the recording: record ");
+  });
+}
 
 Deno.test("whatever a recording's text is, it is read or refused", () => {
   const text = record(0).lines.join("\n");

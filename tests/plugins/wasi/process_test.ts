@@ -335,6 +335,44 @@ Deno.test("wasi_unstable seeks, stats and polls in its own layout", () => {
   assertEquals(time(guest, 1), 6000n);
 });
 
+/** Copies its input to its output, 100 bytes at a time, then writes 3,200 bytes in two buffers. */
+const COPIER = assembleWat(`(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "\\00\\01\\00\\00\\80\\02\\00\\00\\00\\01\\00\\00\\00\\0a\\00\\00")
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 256))
+    (block $end (loop $next
+      (i32.store (i32.const 4) (i32.const 100))
+      (br_if $end (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (br_if $end (i32.eqz (i32.load (i32.const 8))))
+      (i32.store (i32.const 4) (i32.load (i32.const 8)))
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (br $next)))
+    (drop (call $write (i32.const 2) (i32.const 16) (i32.const 2) (i32.const 8)))))`);
+
+Deno.test("a program whose calls cost fuel pauses at every charge, those for bytes too, and acts once", () => {
+  const copy = (fuelLimit: number | undefined) => {
+    const program = wasi({ fuel: true, stdin: "0123456789".repeat(25) });
+    const linker = new ImportLinker<undefined>().use(program);
+    const store = new RwasmStore({ linker, fuelLimit });
+    const executor = new RwasmExecutor(store, compile(COPIER, { linker }), { onOutOfFuel: "pause" });
+    let outcome = executor.call("_start"), pauses = 0;
+    for (; outcome.status === "paused" && outcome.reason === "fuel"; pauses++) {
+      store.addFuel(outcome.required - outcome.remaining);
+      outcome = executor.resume();
+    }
+    assertEquals(outcome, { status: "done", results: [] });
+    const written = [program.stdout.text(), program.stderr.bytes().length];
+    return { pauses, seen: [...written, store.consumedFuel(), store.memory.read(0, 4096)] };
+  };
+  const whole = copy(undefined), pieces = copy(0);
+  assertEquals(pieces.seen, whole.seen);
+  assertEquals(whole.seen.slice(0, 2), ["0123456789".repeat(25), 3200]);
+  assert(pieces.pauses > 25);
+});
+
 Deno.test("calls cost nothing unless fuel is asked for, then a fixed amount and one per 32 bytes", () => {
   const cost = (options: WasiOptions, call: (guest: Guest) => void): bigint => {
     const guest = new Guest(options);
