@@ -30,6 +30,7 @@ import type { Prepared } from "./prepared.ts";
 import { checkCalled, encodeCalled, moduleDigest } from "./snapshot_binding.ts";
 import {
   finishFile,
+  isBytes,
   Kind,
   MOST_HOST_BYTES,
   openFile,
@@ -164,10 +165,6 @@ function refusing(doing: string): Refuse {
   return (code, why, details = {}) => {
     throw new SnapshotError(code, `Cannot ${doing}: ${why}`, details);
   };
-}
-
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array;
 }
 
 /** Writes a snapshot. */

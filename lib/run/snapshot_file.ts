@@ -77,9 +77,14 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** Whether something is a byte array; what only stands for one, as a proxy does, is not. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && value instanceof Uint8Array;
+}
+
 /** Whether bytes begin as a snapshot does, for those who must tell files apart; false for all else. */
 export function isSnapshot(bytes: Uint8Array): boolean {
-  return bytes instanceof Uint8Array && bytes.length >= MAGIC.length && sameBytes(bytes.subarray(0, MAGIC.length), MAGIC);
+  return isBytes(bytes) && bytes.length >= MAGIC.length && sameBytes(bytes.subarray(0, MAGIC.length), MAGIC);
 }
 
 /** A writer that stands behind the place of the header. */
@@ -124,16 +129,16 @@ export function openFile(given: unknown, doing: string): OpenFile {
   const refuse = (code: string, why: string, details: { offset?: number; hint?: string } = {}): never => {
     throw new SnapshotError(code, `Cannot ${doing}: ${why}`, details);
   };
-  if (!(given instanceof Uint8Array)) refuse("NotASnapshot", "a snapshot is a Uint8Array");
-  if (isDetached(given as Uint8Array)) {
+  if (!isBytes(given)) return refuse("NotASnapshot", "a snapshot is a Uint8Array");
+  if (isDetached(given)) {
     refuse("NotASnapshot", "the bytes were transferred to somebody else and are gone", {
       hint: "give a copy away: bytes.slice()",
     });
   }
   // What other threads can write to could change after it was checked.
   const shared = typeof SharedArrayBuffer === "function" &&
-    (given as Uint8Array).buffer instanceof SharedArrayBuffer;
-  const bytes = shared ? Uint8Array.from(given as Uint8Array) : plain(given as Uint8Array);
+    given.buffer instanceof SharedArrayBuffer;
+  const bytes = shared ? Uint8Array.from(given) : plain(given);
   const begins = Math.min(bytes.length, MAGIC.length);
   if (!sameBytes(bytes.subarray(0, begins), MAGIC.subarray(0, begins))) {
     refuse("NotASnapshot", "the file does not begin as a snapshot does");

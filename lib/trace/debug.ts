@@ -112,6 +112,14 @@ export function* stepEvents(
   return outcome;
 }
 
+function checkedCount(count: number): number {
+  if (count === Infinity || Number.isSafeInteger(count) && count >= 0) return count;
+  throw new UsageError(
+    "InvalidStepCount",
+    "Cannot step: the number of instructions must be an integer of 0 or more",
+  );
+}
+
 /** Bytes to watch. */
 export interface Watchpoint {
   /** The first one. */
@@ -177,13 +185,13 @@ export class Debugger<Target extends Debuggable> {
    * @throws {UsageError} `NotPaused`
    */
   constructor(target: Target) {
-    this.#target = target;
-    this.#code = codeOf(target.module);
-    if (target.store.machine === undefined) {
+    if (target?.store?.machine === undefined) {
       throw new UsageError("NotPaused", "Cannot debug: the executor has no run", {
         hint: "start one with call(name, params, { step: true })",
       });
     }
+    this.#target = target;
+    this.#code = codeOf(target.module);
     this.#mark();
   }
 
@@ -199,7 +207,7 @@ export class Debugger<Target extends Debuggable> {
 
   /** Stops the run behind what touches bytes; gives a function that ends that. */
   watch(watchpoint: Watchpoint): () => void {
-    const { address, size = 1, kind = "write" } = watchpoint;
+    const { address, size = 1, kind = "write" } = watchpoint ?? {};
     const valid = Number.isSafeInteger(address) && address >= 0 && Number.isSafeInteger(size) && size > 0;
     if (!valid || !["read", "write", "access"].includes(kind)) {
       throw new UsageError(
@@ -214,9 +222,13 @@ export class Debugger<Target extends Debuggable> {
     return () => void this.#watchpoints.delete(watchpoint);
   }
 
-  /** Makes so many instructions. */
+  /**
+   * Makes so many instructions.
+   *
+   * @throws {UsageError} `InvalidStepCount`
+   */
   step(count: number = 1): DebugStop {
-    let left = count;
+    let left = checkedCount(count);
     return this.#go(() => left-- <= 0);
   }
 
@@ -241,9 +253,13 @@ export class Debugger<Target extends Debuggable> {
     return this.#go(() => false);
   }
 
-  /** Goes back so many instructions, at most to where the debugger began. */
+  /**
+   * Goes back so many instructions, at most to where the debugger began.
+   *
+   * @throws {UsageError} `InvalidStepCount`
+   */
   stepBack(count: number = 1): DebugStop {
-    const wanted = Math.max(this.#marks[0]!.index, this.#index - count);
+    const wanted = Math.max(this.#marks[0]!.index, this.#index - checkedCount(count));
     const at = this.#marks.findLastIndex(({ index }) => index <= wanted), mark = this.#marks[at]!;
     this.#marks.length = at + 1;
     this.#target = mark.copy.fork({ tracer: undefined }) as Target;

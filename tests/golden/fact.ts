@@ -1,7 +1,7 @@
 /**
  * One fact of the reference run four ways and compared: a module compiled here, through `execute`
- * and through `call`; the same module after encode and decode; and, where there is one, the module
- * the reference compiled. Every run has a fresh store. A fact is met when results, trap, consumed
+ * and, in compiled code, through `call`; the same module after encode and decode; and, where there is
+ * one, the module the reference compiled. Every run has a fresh store. A fact is met when results, trap, consumed
  * fuel, memory, host calls and resumes all are equal.
  *
  * @module
@@ -153,7 +153,7 @@ export interface Way {
   /** Name for messages. */
   readonly name: string;
   readonly module: RwasmModule;
-  /** Export to `call`; undefined runs the entry point with `execute`. */
+  /** Export to `call`, in the native engine; undefined runs the entry point with `execute`. */
   readonly call?: string;
   /** Types of the entry point of a module without types; floats go as bits. */
   readonly types?: { readonly params: readonly ValueType[]; readonly results: readonly ValueType[] };
@@ -178,7 +178,7 @@ export function differs(
     : { ...REFERENCE_LIMITS, memoryPages: input.maxPages };
   const fuel = input.fuelLimit == null ? {} : { fuelLimit: BigInt(input.fuelLimit) };
   const store = new RwasmStore<Host>({ linker, data: host, limits, ...fuel });
-  const executor = new RwasmExecutor(store, module);
+  const executor = new RwasmExecutor(store, module, { engine: call === undefined ? "auto" : "native" });
 
   if (expected.instantiateTrap !== undefined) {
     const outcome = executor.instantiate();

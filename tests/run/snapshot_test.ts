@@ -144,6 +144,7 @@ const DAMAGED: readonly (readonly [name: string, make: () => unknown, code: stri
     "NotASnapshot",
     "and are gone",
   ],
+  ["a proxy of bytes", () => new Proxy(good, {}), "NotASnapshot", "a snapshot is a Uint8Array"],
   ["a header", () => good.slice(0, 40), "Truncated", "the file ends after 40 bytes"],
   ["half a file", () => good.slice(0, 300), "Truncated", `after 300 of ${good.length} bytes`],
   ["a file with more behind it", () => Uint8Array.from([...good, 0]), "Corrupt", "its checksum is wrong"],

@@ -164,4 +164,10 @@ Deno.test("a debugger refuses what it cannot debug or watch", () => {
   ) {
     assertEquals(assertThrows(() => debugMain(1).watch(wrong), UsageError).code, "InvalidWatchpoint");
   }
+  for (const wrong of [NaN, -1, 0.5, "2" as unknown as number]) {
+    const debug = debugMain(1);
+    for (const go of [() => debug.step(wrong), () => debug.stepBack(wrong)]) {
+      assertEquals(assertThrows(go, UsageError).code, "InvalidStepCount");
+    }
+  }
 });
