@@ -26,16 +26,33 @@ function traceOf(bytes: Uint8Array): Trace | undefined {
   return bytes[0] === 0x7b ? readJsonLinesTrace(bytes) : undefined;
 }
 
-/** Runs a program again and again, without its output. */
-function runsOf(host: Host, args: Arguments, file: string, guestArguments: readonly string[]): RunMaker {
-  const silent: Host = {
-    ...host,
-    terminal: { out: false, err: false },
-    emit: () => {},
-    print: () => {},
-    note: () => {},
+/** Gives bytes piece by piece, as an input does. */
+function fedBy(bytes: Uint8Array): Host["input"] {
+  let at = 0;
+  return (length) => {
+    const piece = bytes.slice(at, at + length);
+    at += piece.length;
+    return piece.length === 0 ? null : piece;
   };
+}
+
+/** Runs a program again and again, without its output. */
+function runsOf(
+  host: Host,
+  args: Arguments,
+  file: string,
+  guestArguments: readonly string[],
+  input: Uint8Array | undefined,
+): RunMaker {
   return async (options) => {
+    const silent: Host = {
+      ...host,
+      terminal: { out: false, err: false },
+      input: input === undefined ? host.input : fedBy(input),
+      emit: () => {},
+      print: () => {},
+      note: () => {},
+    };
     const program = await prepareProgram(silent, args, file, guestArguments), tracer = new Tracer(options);
     program.run({ tracer });
     return tracer;
@@ -109,7 +126,9 @@ export const diffCommand: Command = {
         clear();
         if (shows) host.emit("err", encoder.encode(what));
       };
-      const [left, right] = [first, second].map((file) => runsOf(host, args, file, guestArguments));
+      // Standard input can be read once, and every run wants it.
+      const input = args.value("stdin") === "-" ? await host.read("-") : undefined;
+      const [left, right] = [first, second].map((file) => runsOf(host, args, file, guestArguments, input));
       try {
         difference = await diffRuns(left!, right!, progress);
       } finally {

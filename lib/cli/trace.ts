@@ -178,6 +178,11 @@ function lastOf(tracer: Tracer, last: number): readonly TraceChunk[] {
   while (chunks.length > 1 && rows - chunks[0]!.rows >= last) rows -= chunks.shift()!.rows;
   const skip = rows - last;
   if (skip > 0) chunks[0] = chunks[0]!.from(skip);
+  // A file that begins in the middle tells the number of each instruction.
+  for (const chunk of chunks) {
+    chunk.step ??= Float64Array.from({ length: chunk.rows }, (_, row) => chunk.first + row);
+    chunk.clock ??= Float64Array.from({ length: chunk.events }, (_, i) => chunk.first + chunk.at[i]!);
+  }
   return chunks;
 }
 

@@ -32,18 +32,22 @@ const NAME = "rwasm-native-";
 /** Emitted modules of this process so far: their names are not used again. */
 let named = 0;
 
-/** Functions in one WebAssembly module. */
-export interface Batch {
+/** An emitted module. */
+export interface Emitted {
   /** The module. */
   readonly module: WebAssembly.Module;
+  /** Its number among all of this process. */
+  readonly id: number;
+}
+
+/** Functions in one WebAssembly module. */
+export interface Batch extends Emitted {
   /** Numbers of its functions. */
   readonly numbers: readonly number[];
 }
 
-/** A function that is resumed. */
-export interface Resumable {
-  /** A module with the export "resume". */
-  readonly module: WebAssembly.Module;
+/** A function that is resumed, in a module with the export "resume". */
+export interface Resumable extends Emitted {
   /** By pc: the target, for places where a frame can go on. */
   readonly targets: ReadonlyMap<number, number>;
 }
@@ -148,9 +152,7 @@ export class NativeCode {
 
   /** What a position in a script of a stack trace means, when the script is one of these modules. */
   locate(script: string, position: number): Location | undefined {
-    const at = script.indexOf(NAME);
-    if (at < 0) return undefined;
-    const located = this.#located.get(parseInt(script.slice(at + NAME.length), 10));
+    const located = this.#located.get(idOf(script));
     if (located === undefined) return undefined;
     const { functions } = located;
     let low = 0, high = functions.length;
@@ -173,11 +175,11 @@ export class NativeCode {
       : undefined;
   }
 
-  #finish(assembly: Assembly, translated: readonly Translated[]): WebAssembly.Module {
-    const name = ++named, { bytes, positions } = assembly.finish(`${NAME}${name}`);
+  #finish(assembly: Assembly, translated: readonly Translated[]): Emitted {
+    const id = ++named, { bytes, positions } = assembly.finish(`${NAME}${id}`);
     this.emittedBytes += bytes.length;
-    this.#located.set(name, { functions: translated.map((one, k) => ({ ...one, position: positions[k] })) });
-    return new HostModule(bytes);
+    this.#located.set(id, { functions: translated.map((one, k) => ({ ...one, position: positions[k] })) });
+    return { module: new HostModule(bytes), id };
   }
 
   #compile(root: number): Batch {
@@ -199,7 +201,7 @@ export class NativeCode {
       assembly.place(number + 1, assembly.add(assembly.typeOf(signatures.of(number)), locals, body));
     }
     this.#addOthers(assembly, places, this.functions);
-    const batch = { module: this.#finish(assembly, translated), numbers };
+    const batch = { ...this.#finish(assembly, translated), numbers };
     for (const number of numbers) this.#batches[number] = batch;
     return batch;
   }
@@ -277,12 +279,18 @@ export class NativeCode {
     assembly.addResume(index, shape);
     this.resumed.set(number, one);
     try {
-      return { module: this.#finish(assembly, [one]), targets };
+      return { ...this.#finish(assembly, [one]), targets };
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return undefined;
     }
   }
+}
+
+/** The number of the module that is a script of a stack trace, NaN when it is none of these. */
+export function idOf(script: string): number {
+  const at = script.indexOf(NAME);
+  return at < 0 ? NaN : parseInt(script.slice(at + NAME.length), 10);
 }
 
 /** Whether an error says that the engine does not compile a module, or has no memory left for it. */

@@ -60,14 +60,14 @@ export const Import = { unwind: 0, step: 1, link: 2, find: 3 } as const;
 /** How many functions are imported. */
 export const IMPORTS = 4;
 
-/** Imported globals. */
+/** Globals: imported ones, and one that every module has for itself, which V8 writes to faster. */
 export const Global = {
-  /** Fuel at the last instruction that may trap. */
-  fuel: 0,
   /** Bytes of the host's stack that large frames take. */
-  host: 1,
+  host: 0,
   /** Address of the value stack's first cell, less the bias of heights. */
-  base: 2,
+  base: 1,
+  /** The module's own: fuel at its last instruction that may trap. */
+  fuel: 2,
 } as const;
 
 /** Bytes of the host's stack for compiled frames, of about a megabyte in all. */

@@ -15,7 +15,7 @@ import type { Loop } from "../vm/loop.ts";
 import type { Machine } from "../vm/machine.ts";
 import { Exit, run } from "../vm/step.ts";
 import { IMPORT_MODULE } from "./assemble.ts";
-import { type Batch, NativeCode } from "./code.ts";
+import { type Batch, type Emitted, idOf, NativeCode } from "./code.ts";
 import {
   DEPTH_BITS,
   HEIGHT_END,
@@ -104,7 +104,8 @@ export class NativeMachine implements Loop {
   #linked = new Set<Batch>();
   #enters = new Map<Shape, Enter>();
   #resumes = new Map<number, Enter | undefined>();
-  readonly #fuel = new Global({ value: "i32", mutable: true }, 0);
+  /** By number of a linked module: its fuel. */
+  readonly #fuels = new Map<number, WebAssembly.Global>();
   readonly #host = new Global({ value: "i32", mutable: true }, 0);
   readonly #base = new Global({ value: "i32", mutable: true }, 0);
 
@@ -309,8 +310,8 @@ export class NativeMachine implements Loop {
     if (height < shape.paramSlots || !this.#hasRoom(number, height)) return null;
     let resume = this.#resumes.get(number);
     if (resume === undefined) {
-      const instance = new Instance(this.#code.resumableOf(number)!.module, this.#imports);
-      this.#resumes.set(number, resume = instance.exports.resume as Enter);
+      const { resume: made } = this.#instantiate(this.#code.resumableOf(number)!);
+      this.#resumes.set(number, resume = made as Enter);
     }
     return this.#call(resume, target, number, height);
   }
@@ -339,7 +340,6 @@ export class NativeMachine implements Loop {
     this.#capacity = machine.capacity;
     const grant = ticks ? Math.min(TICKS, machine.mostUncharged) : Math.min(fuel.slice, GRANT);
     this.#kept = ticks ? fuel.slice : fuel.slice - grant;
-    this.#fuel.value = grant;
     active++;
     try {
       const rest = withWholeTraces(() => enter(what, (heights << DEPTH_BITS) + depths, grant));
@@ -400,7 +400,7 @@ export class NativeMachine implements Loop {
   /** The engine trapped: the frames are those of the stack trace. */
   #trapped(error: Error, depth: number, base: number): Exit {
     const machine = this.#machine, { verified } = this.#program, { opcodes, immediates } = machine.module;
-    const frames = this.#located(wasmFrames(error));
+    const positions = wasmFrames(error), frames = this.#located(positions);
     if (frames.length === 0) throw error;
     const { signatures } = this.#code;
     let entry = base;
@@ -421,7 +421,7 @@ export class NativeMachine implements Loop {
     machine.depth = depth;
     machine.pc = pc;
     machine.sp = entry + verified.heights[pc];
-    this.#settleFuel(this.#fuel.value);
+    this.#settleFuel(this.#fuels.get(idOf(positions[0].script))!.value);
     // Every frame has reserved what it uses.
     machine.capacity = Math.max(machine.capacity, machine.sp);
     if (op === Op.Unreachable || op === Op.Trap) return run(machine, pc, 1);
@@ -521,7 +521,7 @@ export class NativeMachine implements Loop {
     const batch = this.#code.batchOf(number);
     if (this.#linked.has(batch)) return;
     this.#linked.add(batch);
-    new Instance(batch.module, this.#imports);
+    this.#instantiate(batch);
     const { verified: { starts, module: { opcodes, immediates } } } = this.#program, { words } = this.#state;
     for (const number of batch.numbers) {
       const start = starts[number];
@@ -530,6 +530,12 @@ export class NativeMachine implements Loop {
       words[at] = number + 1;
       words[at + 1] = ~immediates[start];
     }
+  }
+
+  #instantiate({ module, id }: Emitted): WebAssembly.Exports {
+    const { exports } = new Instance(module, this.#imports);
+    this.#fuels.set(id, exports.fuel as WebAssembly.Global);
+    return exports;
   }
 
   /** Links what an indirect call goes to, if that is a function. */
@@ -563,7 +569,6 @@ export class NativeMachine implements Loop {
         state: this.#state.memory,
         functions: this.#functions,
         tag: TAG as unknown as WebAssembly.Global,
-        fuel: this.#fuel,
         host: this.#host,
         base: this.#base,
         unwind: (number: number, site: number, place: number, fuel: number) =>

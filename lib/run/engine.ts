@@ -34,7 +34,7 @@ const MOST_LONG_RUNS = 63;
 const HEAT = 10_000_000;
 
 /** The same for each instruction of the module, as large modules take long to compile. */
-const HEAT_PER_INSTRUCTION = 50;
+const HEAT_PER_INSTRUCTION = 200;
 
 /** Which loops an engine may choose. */
 export type EngineName = "interpreter" | "native" | "auto";
@@ -88,8 +88,8 @@ export class Engine implements Loop {
   run(): Exit {
     const { other } = this.#options;
     if (other !== undefined) return other.run();
-    if (this.#native !== undefined) return this.#native.run();
-    if (this.#fast !== undefined) return this.#goOn(this.#fast);
+    const moved = this.#native ?? this.#fast;
+    if (moved !== undefined) return this.#goOn(moved);
     if (this.#trial === Infinity) return run(this.#machine);
     if (this.#trial > 0) {
       const { fuel } = this.#machine, slice = fuel.slice, jumps = fuel.uncharged;
@@ -132,10 +132,10 @@ export class Engine implements Loop {
     return program && NativeMachine.attach(this.#machine, program, { onSyscall });
   }
 
-  /** Runs a machine that was moved: entering the fast loop costs more than a short run in the plain one. */
-  #goOn(fast: FastMachine): Exit {
+  /** Runs a machine that was moved: entering another loop costs more than a short run in the plain one. */
+  #goOn(moved: FastMachine | NativeMachine): Exit {
     const machine = this.#machine;
-    if (machine.depth === 0 && this.#begins(machine)) {
+    if (machine.depth === 0 && this.#options.name !== "native" && this.#begins(machine)) {
       // The run before this one was short if its beginning never came to an end.
       if (this.#short > 0) this.#longRuns = 0;
       if (this.#long > 0) {
@@ -143,8 +143,8 @@ export class Engine implements Loop {
         this.#short = 0;
       } else this.#short = SHORT_RUN;
     }
-    if (this.#short <= 0) return this.#runFast(fast);
-    fast.forget();
+    if (this.#short <= 0) return this.#runMoved();
+    moved.forget();
     const { fuel } = machine, slice = fuel.slice, jumps = fuel.uncharged;
     const exit = this.#within(undefined, this.#short);
     if (exit !== undefined) {
@@ -153,7 +153,12 @@ export class Engine implements Loop {
     }
     this.#short = 0;
     this.#long = this.#longRuns = Math.min(MOST_LONG_RUNS, 2 * this.#longRuns + 1);
-    return this.#runFast(fast);
+    return this.#runMoved();
+  }
+
+  /** The loop that the machine was moved to. */
+  #runMoved(): Exit {
+    return this.#native !== undefined ? this.#native.run() : this.#runFast(this.#fast!);
   }
 
   /** Whether a run may begin where the machine is. */

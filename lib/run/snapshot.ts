@@ -90,8 +90,8 @@ export interface RestoreOptions<T> {
    */
   readonly limits?: Partial<Limits> | undefined;
   /**
-   * Most fuel the run may consume in all, in place of the limit it had; undefined for no bound. What
-   * was consumed before counts.
+   * Most fuel the run may consume in all, in place of the limit it had: 0 … 2^64 − 1, and not below
+   * what was consumed before, which counts; undefined for no bound. When it is absent the limit stays.
    */
   readonly fuelLimit?: bigint | number | undefined;
   /** The full snapshot that this one was taken `since`. */

@@ -167,7 +167,11 @@ export class TraceChunk {
     copy.events -= skipped;
     copy.kind = copy.kind.slice(skipped);
     copy.at = copy.at.slice(skipped).map((rows) => rows - row);
+    const words = skipped < this.events ? copy.start[skipped]! : copy.used;
     for (const name of ["address", "size", "start"] as const) copy[name] = copy[name].slice(skipped);
+    copy.start = copy.start.map((start) => start - words);
+    copy.words = copy.words.slice(words);
+    copy.used -= words;
     copy.clock = copy.clock?.slice(skipped);
     return copy;
   }

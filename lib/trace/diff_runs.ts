@@ -6,6 +6,7 @@
  * @module
  */
 
+import { UsageError } from "../error.ts";
 import { TraceChunk } from "./chunk.ts";
 import { diffTraces, type Divergence, eventText, placeOf } from "./diff.ts";
 import { EventKind } from "./event.ts";
@@ -31,6 +32,7 @@ export interface RunDivergence extends Divergence {
  * Finds where two runs part; undefined when they are equal to the end.
  *
  * @param progress called before each run with what it is for.
+ * @throws {UsageError} `NotRepeatable` when the runs differ once and not again.
  */
 export async function diffRuns(
   a: RunMaker,
@@ -54,7 +56,13 @@ export async function diffRuns(
       await run(a, "recording the first run", options),
       await run(b, "recording the second run", options),
     );
-    if (found?.instruction !== undefined) until = found.instruction.index + 1;
+    if (found === undefined) {
+      throw new UsageError("NotRepeatable", "Cannot compare: a run does not do the same each time", {
+        hint:
+          "its plugins, its clock or its input differ from run to run: record and replay, or compare traces",
+      });
+    }
+    if (found.instruction !== undefined) until = found.instruction.index + 1;
   }
   // A change that nothing accounts for may lie before the first instruction that notices it.
   for (const [which, maker, hashed] of [["first", a, left], ["second", b, right]] as const) {

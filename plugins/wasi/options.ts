@@ -53,7 +53,8 @@ export interface WasiOptions {
   readonly seed?: bigint | number;
   /**
    * Whether calls cost fuel: a fixed amount each, and one per 32 bytes read or written. Default false:
-   * a run costs what the module's own code costs, but for the compiler's charge for parameters.
+   * a run costs what the module's own code costs, but for the compiler's charge for parameters. Where
+   * runs pause for fuel, they pause before either charge, with nothing read or written.
    */
   readonly fuel?: boolean;
   /** Syscall index of the first function, the others follow; default 0x57415349 ("WASI"). */

@@ -23,7 +23,7 @@ Deno.test("run --timeout ends a program without end with 124 and says so", async
   const { code, out, err } = await commandLine(["run", "guest", "-i", "spin", "--timeout", "30ms"], files);
   assertEquals([code, out], [124, ""]);
   assertStringIncludes(err, "paused: the time of --timeout is over\n");
-  assertMatch(err, /fuel used: \d{4,}\n$/);
+  assertMatch(err, /fuel used: \d+\n$/);
   assert(performance.now() - began < 5000);
 });
 

@@ -59,6 +59,50 @@ Deno.test("trace keeps only what its flags want", async () => {
   assertEquals(await opcodes("--syscalls"), []);
 });
 
+Deno.test("the last instructions keep their numbers in every file", async () => {
+  const all = files(), line = ["trace", "app.wasm", "--invoke", "main", "-q", "--last", "3"];
+  for (const name of ["a.trace", "a.jsonl", "a.txt"]) await commandLine([...line, "-o", name, "5"], all);
+  const numbers = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, i]) => Number(i));
+  const text = numbers(new TextDecoder().decode(all["a.txt"]), /^ *(\d+)  +\d+  [A-Z]/gm);
+  assertEquals(text.length, 3);
+  assert(text[0] > 10);
+  assertEquals(numbers(new TextDecoder().decode(all["a.jsonl"]), /"i":(\d+),"pc"/g), text);
+  assertEquals([...readBinaryTrace(all["a.trace"]).chunks()].flatMap(({ step }) => [...step!]), text);
+});
+
+Deno.test("a trace that cannot be made leaves the file as it was", async () => {
+  const all = { ...files(), "a.trace": Uint8Array.of(1) };
+  const line = ["trace", "app.wasm", "--invoke", "main", "--function", "nope", "-o", "a.trace", "1"];
+  assertEquals((await commandLine(line, all)).code, 2);
+  assertEquals(all["a.trace"], Uint8Array.of(1));
+});
+
+Deno.test("diff of programs gives standard input to each run", async () => {
+  const cat = assembleWat(`(module
+    (import "wasi_snapshot_preview1" "fd_read" (func (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+      (i32.store (i32.const 0) (i32.const 100)) (i32.store (i32.const 4) (i32.const 8))
+      (drop (call 0 (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (if (i32.eqz (i32.load8_u (i32.const 100))) (then unreachable))))`);
+  const line = ["diff", "cat.wasm", "cat.wasm", "--stdin", "-"];
+  const { code, out, err } = await commandLine(line, { "cat.wasm": cat, "-": Uint8Array.of(65, 66) }, {
+    input: ["AB"],
+  });
+  assertEquals([code, out, err], [0, "the runs are equal\n", ""]);
+});
+
+Deno.test("replay with another program says that it is another one, not which plugins it lacks", async () => {
+  const all = files();
+  all["host.wasm"] = assembleWat(`(module (import "env" "f" (func)) (func (export "main") (call 0)))`);
+  await commandLine(["run", "app.wasm", "--record", "r.jsonl", "--invoke", "main", "1"], all);
+  for (const other of ["host.wasm", "other.wasm"]) {
+    const { code, err } = await commandLine(["replay", "r.jsonl", other], all);
+    assertEquals(code, 4);
+    assertStringIncludes(err, "error[OtherModule]: Cannot replay: the recording is of another module");
+  }
+});
+
 Deno.test("trace of a trap has a trace, and the exit code of run", async () => {
   const { code, out } = await commandLine(
     ["trace", "app.wasm", "--invoke", "fail", "--last", "2", "1"],

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { assemble, ImportLinker, RwasmExecutor, RwasmStore } from "../../mod.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assemble, ImportLinker, RwasmExecutor, RwasmStore, UsageError } from "../../mod.ts";
 import { diffTraces } from "../../lib/trace/diff.ts";
 import { diffRuns, type RunMaker } from "../../lib/trace/diff_runs.ts";
 import { Tracer } from "../../lib/trace/tracer.ts";
@@ -75,6 +75,22 @@ Deno.test("the first difference of two traces is told with instruction, operands
   assertEquals(difference.lastSyscall?.index, difference.instruction?.index);
 });
 
+Deno.test("bytes that differ are shown from the first one on that does", () => {
+  const runWith = (last: number) => {
+    const tracer = new Tracer(), linker = new ImportLinker<undefined>();
+    linker.define("env", "fill", { index: 1, params: [], results: [] }, (caller) => {
+      caller.memory.write(100, new Uint8Array(40).fill(1).with(30, last));
+    });
+    const module = assemble("StackCheck 9\nI32Const 1\nMemoryGrow\nDrop\nCall 1\nReturn");
+    new RwasmExecutor(new RwasmStore({ linker }), module, { tracer }).execute();
+    return tracer;
+  };
+  const found = diffTraces(runWith(2), runWith(3));
+  assertEquals(found?.what, [
+    "the bytes from 0x82 on: 02 01 01 01 01 01 01 01 01 01 and 03 01 01 01 01 01 01 01 01 01",
+  ]);
+});
+
 Deno.test("a run that ends earlier differs where it ends or turns", () => {
   const difference = diffTraces(run(50), run(49));
   assert(difference !== undefined);
@@ -128,6 +144,17 @@ const faulty = (at: number, address: number, bit: number, rounds = 714_285): Run
   new RwasmExecutor(new RwasmStore(), LONG, { tracer }).execute([rounds], ROUNDS);
   return tracer;
 };
+
+Deno.test("runs that are not the same each time are no equal ones", async () => {
+  let runs = 0;
+  const maker: RunMaker = (options) => {
+    const tracer = new Tracer(options);
+    make(50, runs++ === 1 ? 5 : -1)({}, tracer);
+    return tracer;
+  };
+  const error = await assertRejects(() => diffRuns(maker, maker), UsageError);
+  assertEquals(error.code, "NotRepeatable");
+});
 
 Deno.test("one bit that changes by itself in a run of ten million instructions is found, to the instruction", async () => {
   const random = new Random(20261122), at = 1_000_000 + random.below(8_000_000), bit = random.below(8);
