@@ -109,13 +109,10 @@ export function controlRows(row: AddRow): void {
   row("Slow", "", (h) => h.stop(Stop.Slow));
 }
 
-/** Leaves in `Local.a` how many jumps and calls there are with one more. */
 /** Leaves one more than what is counted in `Local.a`. */
 function count(h: HandlerEmitter): void {
   h.header(Header.uncharged).i32(1).op(0x6a).set(Local.a);
 }
-
-/** Stops at the pc in operand 1 when these are as many as may be: the next one is for the plain loop. */
 
 /** Stops at the pc in operand 1 when these are as many as may be: the next one is for the plain loop. */
 function stopAtMost(h: HandlerEmitter): void {

@@ -16,10 +16,30 @@ import { I32, TYPE_BYTES } from "./locals.ts";
 /** Module name of all imports. */
 export const IMPORT_MODULE = "m";
 
+/** The imports, the same in all modules. */
+const IMPORTED: Uint8Array = imported();
+
+function imported(): Uint8Array {
+  const to = new CodeWriter();
+  const from = (field: string) => to.name(IMPORT_MODULE).name(field);
+  for (const memory of ["guest", "state"]) from(memory).op(0x02, 0x00, 0x00);
+  from("functions").op(0x01, 0x70, 0x00, 0x00);
+  from("tag").op(0x04, 0x00, 0x03);
+  from("host").op(0x03, TYPE_BYTES[I32], 0x01);
+  from("base").op(0x03, TYPE_BYTES[I32], 0x01);
+  from("unwind").op(0x00, 0x00);
+  from("step").op(0x00, 0x01);
+  from("link").op(0x00, 0x02);
+  from("find").op(0x00, 0x02);
+  return to.finish();
+}
+
 /** A module that is being put together. */
 export class Assembly {
   readonly #types: string[] = [];
   readonly #typeBytes: Uint8Array[] = [];
+  /** By number of a shape: its type index. */
+  readonly #shapes: number[] = [];
   readonly #functions: {
     readonly type: number;
     readonly locals: readonly number[];
@@ -49,7 +69,11 @@ export class Assembly {
   }
 
   /** Type index of compiled functions of a shape. */
-  typeOf({ params, results, resultSlots }: Shape): number {
+  typeOf(shape: Shape): number {
+    return this.#shapes[shape.type] ??= this.#addShape(shape);
+  }
+
+  #addShape({ params, results, resultSlots }: Shape): number {
     const bytes = (types: readonly number[]) => types.map((type) => TYPE_BYTES[type]);
     const fuel = resultSlots < 0 ? [] : [TYPE_BYTES[I32]];
     return this.#type([...bytes(params), TYPE_BYTES[I32], TYPE_BYTES[I32]], [...bytes(results), ...fuel]);
@@ -160,18 +184,7 @@ export class Assembly {
     section(1, this.#typeBytes.length, (to) => {
       for (const bytes of this.#typeBytes) to.block(bytes);
     });
-    section(2, 10, (to) => {
-      const from = (field: string) => to.name(IMPORT_MODULE).name(field);
-      for (const memory of ["guest", "state"]) from(memory).op(0x02, 0x00, 0x00);
-      from("functions").op(0x01, 0x70, 0x00, 0x00);
-      from("tag").op(0x04, 0x00, 0x03);
-      from("host").op(0x03, TYPE_BYTES[I32], 0x01);
-      from("base").op(0x03, TYPE_BYTES[I32], 0x01);
-      from("unwind").op(0x00, 0x00);
-      from("step").op(0x00, 0x01);
-      from("link").op(0x00, 0x02);
-      from("find").op(0x00, 0x02);
-    });
+    section(2, 10, (to) => to.block(IMPORTED));
     section(3, functions.length, (to) => {
       for (const { type } of functions) to.u32(type);
     });

@@ -62,6 +62,8 @@ export class Frame {
   outer = 0;
 
   readonly #metered: boolean;
+  /** By height at which sites write the frame: its position among these. */
+  #positions = new Int32Array(64);
   #site = -1;
   #word = -1;
   readonly #wide: number[] = [];
@@ -258,15 +260,24 @@ export class Frame {
 
   /** Heights at which sites write the frame, ascending. */
   #heights(): number[] {
-    const heights = new Set<number>();
-    for (let k = 1; k < this.sites.length; k += 3) heights.add(this.sites[k]);
-    return [...heights].sort((a, b) => a - b);
+    const { sites } = this, heights: number[] = [];
+    let end = 0;
+    for (let k = 1; k < sites.length; k += 3) end = Math.max(end, sites[k] + 1);
+    if (this.#positions.length < end) this.#positions = new Int32Array(2 * end);
+    const positions = this.#positions.fill(-1, 0, end);
+    for (let k = 1; k < sites.length; k += 3) positions[sites[k]] = 0;
+    for (let height = 0; height < end; height++) {
+      if (positions[height] === 0) positions[height] = heights.push(height) - 1;
+    }
+    return heights;
   }
 
   /** By site: its code, the position of its height among all, and the outer return address. */
   siteTable(): Int32Array {
-    const positions = new Map(this.#heights().map((height, k) => [height, k]));
-    return Int32Array.from(this.sites, (value, k) => k % 3 === 1 ? positions.get(value)! : value);
+    this.#heights();
+    const table = new Int32Array(this.sites);
+    for (let k = 1; k < table.length; k += 3) table[k] = this.#positions[table[k]];
+    return table;
   }
 
   /** Ends the function where it is left: with a call of its saver, whose index is asked for. */

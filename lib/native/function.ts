@@ -200,6 +200,8 @@ export class Translator {
     }
     if (catches) slots.code.op(0x00, 0x0b); // unreachable, end
     slots.code.op(0x00, 0x0b);
+    // What was learned changes the homes, and with them what there is to save.
+    if (slots.learned && !last) return undefined;
     const saver = frame.finish(() => this.#calls.surroundings.saverOf(number));
     slots.code.u8(0x0b);
     return saver;

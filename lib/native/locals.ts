@@ -26,7 +26,7 @@ const NAN32 = 0x7fc0_0000, NAN64_HIGH = 0x7ff8_0000;
 /** The locals of one function at a time, and the kinds of its slots. */
 export class Locals {
   /** Where the code goes. */
-  code: CodeWriter = new CodeWriter();
+  readonly code: CodeWriter = new CodeWriter();
   /** Type of each local, the parameters first. */
   readonly localTypes: number[] = [];
   /** By slot: its kind. */
@@ -60,7 +60,7 @@ export class Locals {
 
   /** Begins a translation of a function with up to `most` slots, as `Slots.begin`. */
   protected beginLocals(most: number, fresh: boolean, last: boolean): void {
-    this.code = new CodeWriter();
+    this.code.length = 0;
     this.learned = false;
     for (const list of [this.localTypes, this.references, this.homeSlots, this.versions]) list.length = 0;
     for (const list of [this.temporary, this.touched, this.loose]) list.length = 0;

@@ -67,7 +67,10 @@ Deno.test("the last instructions keep their numbers in every file", async () => 
   assertEquals(text.length, 3);
   assert(text[0] > 10);
   assertEquals(numbers(new TextDecoder().decode(all["a.jsonl"]), /"i":(\d+),"pc"/g), text);
-  assertEquals([...readBinaryTrace(all["a.trace"]).chunks()].flatMap(({ step }) => [...step!]), text);
+  assertEquals(
+    [...readBinaryTrace(all["a.trace"]).chunks()].flatMap(({ step, rows }) => [...step!.subarray(0, rows)]),
+    text,
+  );
 });
 
 Deno.test("a trace that cannot be made leaves the file as it was", async () => {

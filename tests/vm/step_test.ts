@@ -121,7 +121,8 @@ Deno.test("an unknown opcode is IllegalOpcode, an unknown trap number too", () =
   for (
     const [opcodes, immediates] of [[[OP_COUNT], [0]], [[255], [0]], [[Op.Trap], [14]], [[Op.Trap], [-1]]]
   ) {
-    const outcome = new RwasmExecutor(new RwasmStore(), runUnverified(moduleOf(opcodes!, immediates!))).execute();
+    const outcome = new RwasmExecutor(new RwasmStore(), runUnverified(moduleOf(opcodes!, immediates!)))
+      .execute();
     assert(outcome.status === "trap");
     assertEquals(outcome.trap.code, "IllegalOpcode");
   }
@@ -131,7 +132,8 @@ Deno.test("a pc outside of the code is UnreachableCodeReached, wherever it comes
   const wild = [-1, 1, 2, 2 ** 31 - 1, -(2 ** 31), 1000];
   for (const op of [Op.Br, Op.CallInternal, Op.ReturnCallInternal]) {
     for (const immediate of wild) {
-      const outcome = new RwasmExecutor(new RwasmStore(), runUnverified(moduleOf([op], [immediate]))).execute();
+      const outcome = new RwasmExecutor(new RwasmStore(), runUnverified(moduleOf([op], [immediate])))
+        .execute();
       assert(outcome.status === "trap", `${OP_NAMES[op]} ${immediate}`);
       assertEquals(outcome.trap.code, "UnreachableCodeReached");
       assertMatch(outcome.trap.message, /pc \d+ is outside of the code, which has 1 instructions/);

@@ -424,7 +424,10 @@ Deno.test("store.memory refuses what is no range and no bytes", () => {
 });
 
 Deno.test("without a linker code with syscalls is refused", () => {
-  const error = assertThrows(() => new RwasmExecutor(new RwasmStore(), program("Call 7, Return")), VerifyError);
+  const error = assertThrows(
+    () => new RwasmExecutor(new RwasmStore(), program("Call 7, Return")),
+    VerifyError,
+  );
   assertEquals([error.code, error.pc], ["UnknownSyscall", 0]);
   assertMatch(error.message, /calls a host function that the linker does not have/);
 });
