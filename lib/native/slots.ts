@@ -25,6 +25,8 @@ export interface SavedSlots {
   readonly forms: Uint8Array;
   readonly args: Int32Array;
   readonly synced: Uint8Array;
+  /** Whether a NaN in the local that a slot reads counts as the canonical one. */
+  readonly loose: Uint8Array;
 }
 
 /** The slots of the function under translation. Slots are counted from the lowest parameter. */
@@ -103,9 +105,13 @@ export class Slots extends Locals {
 
   /** The state, without values on the operand stack. */
   save(): SavedSlots {
-    const count = this.count;
+    const count = this.count, loose = new Uint8Array(count);
+    for (let slot = 0; slot < count; slot++) {
+      if (this.#forms[slot] !== CONST && this.loose[this.#args[slot]]) loose[slot] = 1;
+    }
     return {
       count,
+      loose,
       forms: this.#forms.slice(0, count),
       args: this.#args.slice(0, count),
       synced: this.#synced.slice(0, count),
@@ -120,7 +126,11 @@ export class Slots extends Locals {
     this.#args.set(saved.args);
     this.#synced.set(saved.synced);
     for (let slot = 0; slot < saved.count; slot++) {
-      if (this.#forms[slot] !== CONST) this.refer(this.#args[slot]);
+      if (this.#forms[slot] === CONST) continue;
+      const local = this.#args[slot];
+      this.refer(local);
+      // The other branch may have used it for something else.
+      if (this.temporary[local]) this.loose[local] = saved.loose[slot] !== 0;
     }
     // What the other branch had freed may be in use here.
     for (let type = 0; type < 4; type++) {
