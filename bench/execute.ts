@@ -7,6 +7,7 @@
  */
 
 import { compile, REFERENCE_LIMITS, RwasmExecutor, RwasmModule, RwasmStore } from "../mod.ts";
+import { runUnverified } from "../lib/run/prepared.ts";
 import { countingCopy } from "../tests/counting_copy.ts";
 import { type Kernel, kernels } from "./kernels.ts";
 import { interleaved, type Row, type Table } from "./measure.ts";
@@ -55,8 +56,10 @@ export function benchExecute({ rounds = 5 }: { rounds?: number } = {}): Table {
     const ours = compile(wasm, { entrypoint: entry, floats, limits: REFERENCE_LIMITS });
     const theirs = kernel.reference === undefined ? undefined : RwasmModule.decode(kernel.reference);
     const fuel = Number(prepare(ours, kernel)());
-    const count = Number(prepare(countingCopy(ours), kernel)());
-    const theirCount = theirs === undefined ? NaN : Number(prepare(countingCopy(theirs), kernel)());
+    const count = Number(prepare(runUnverified(countingCopy(ours)), kernel)());
+    const theirCount = theirs === undefined
+      ? NaN
+      : Number(prepare(runUnverified(countingCopy(theirs)), kernel)());
     const native = new WebAssembly.Module(wasm.slice());
     const repeats = Math.ceil(LEAST_INSTRUCTIONS / count);
     const times = interleaved({

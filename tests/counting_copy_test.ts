@@ -7,12 +7,16 @@
 import { assertEquals } from "@std/assert";
 import { assemble, RwasmExecutor, type RwasmModule, RwasmStore } from "../mod.ts";
 import type { Value } from "../mod.ts";
+import { runUnverified } from "../lib/run/prepared.ts";
 import { countingCopy } from "./counting_copy.ts";
 
 /** Runs code and gives what it ended with, and the fuel. */
 function run(module: RwasmModule, argument: number): [ending: Value | string, fuel: bigint] {
   const store = new RwasmStore({ fuelLimit: 10_000 });
-  const outcome = new RwasmExecutor(store, module).execute([argument], { params: ["i32"], results: ["i32"] });
+  const outcome = new RwasmExecutor(store, runUnverified(module)).execute([argument], {
+    params: ["i32"],
+    results: ["i32"],
+  });
   const ending = outcome.status === "done"
     ? outcome.results[0]
     : outcome.status === "trap"
